@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | [`identity`] | values everyone speaks, valid by construction | nothing |
 //! | [`clock`], [`random`], [`secret`] | time, randomness, a string that does not print itself | nothing |
-//! | `config` | file and environment to one checked `Config` | the rows above |
+//! | [`config`] | file and environment to one checked `Config` | the rows above |
 //! | `telemetry` | log format, metrics, audit events | the rows above |
 //! | `web` | pages, problems, cookies, return paths, request ids | the rows above |
 //! | `listener` | sockets, TLS, connection limits, draining | up to `web` |
@@ -47,6 +47,7 @@
 //! 10. There are no globals. Time comes from [`clock::Clock`], randomness from [`random`].
 
 pub mod clock;
+pub mod config;
 pub mod identity;
 pub mod random;
 pub mod secret;

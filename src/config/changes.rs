@@ -1,0 +1,266 @@
+//! What a reload changes, by key and without values.
+
+use super::{
+    Access, Backdoor, Config, Identity, Log, Provider, Server, Session, SignIn, SignOut, Upstream,
+    Users,
+};
+
+/// Compares two values of a struct field by field. Taking the old one apart makes a forgotten field
+/// a compile error.
+macro_rules! differences {
+    ($table:expr, $old:expr, $new:expr, $type:ident { $($field:ident => $key:expr),* $(,)? }) => {{
+        let ($type { $($field),* }, new) = ($old, $new);
+        let mut changed = Vec::new();
+        $(if *$field != new.$field {
+            changed.push(format!("{}.{}", $table, $key));
+        })*
+        changed
+    }};
+}
+
+impl Config {
+    /// The keys whose values differ in `other`, dotted, in the order of the file. No value is ever
+    /// among them.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        // Taken apart for the same reason as in the macro.
+        let Self {
+            server,
+            upstream,
+            identity,
+            session,
+            providers,
+            users,
+            sign_in,
+            sign_out,
+            access,
+            backdoor,
+            log,
+        } = self;
+        [
+            differences!("server", server, &other.server, Server {
+                public_url => "public_url",
+                listen => "listen",
+                admin_listen => "admin_listen",
+                prefix => "prefix",
+                trusted_proxies => "trusted_proxies",
+                tls => "tls",
+                head_timeout => "head_timeout_secs",
+                drain_timeout => "drain_timeout_secs",
+                max_connections => "max_connections",
+            }),
+            differences!("upstream", upstream, &other.upstream, Upstream {
+                url => "url",
+                kind => "kind",
+                context_path => "context_path",
+                connect_timeout => "connect_timeout_secs",
+                head_timeout => "head_timeout_secs",
+                idle_timeout => "idle_timeout_secs",
+                ca_file => "ca_file",
+                client_tls => "client_cert_file",
+            }),
+            differences!("identity", identity, &other.identity, Identity {
+                user_header => "user_header",
+                email_header => "email_header",
+                name_header => "name_header",
+                groups_header => "groups_header",
+                assertion => "assertion_header",
+            }),
+            differences!("session", session, &other.session, Session {
+                store => "store",
+                keys => "keys",
+                cookie_name => "cookie_name",
+                idle_timeout => "idle_timeout_secs",
+                max_age => "max_age_secs",
+                remember_me => "remember_me",
+                remember_me_max_age => "remember_me_max_age_secs",
+            }),
+            providers_differ(providers, &other.providers),
+            differences!("users", users, &other.users, Users {
+                match_by => "match_by",
+                username_case => "username_case",
+                require_verified_email => "require_verified_email",
+                allowed_domains => "allowed_domains",
+            }),
+            differences!("sign_in", sign_in, &other.sign_in, SignIn { enabled => "enabled" }),
+            differences!("sign_out", sign_out, &other.sign_out, SignOut {
+                provider_logout => "provider_logout",
+                redirect_to => "redirect_to",
+            }),
+            differences!("access", access, &other.access, Access {
+                api => "api",
+                allow_password_change => "allow_password_change",
+                plugin_admin_groups => "plugin_admin_groups",
+                rules => "rules",
+            }),
+            differences!("backdoor", backdoor, &other.backdoor, Backdoor {
+                enabled => "enabled",
+                path => "path",
+                accounts => "accounts",
+                allowed_networks => "allowed_networks",
+                max_age => "max_age_secs",
+            }),
+            differences!("log", log, &other.log, Log { format => "format", level => "level" }),
+        ]
+        .concat()
+    }
+
+    /// The keys that differ in `other` and cannot change in a running process: sockets are bound,
+    /// the store is open and the log's subscriber is set once.
+    #[must_use]
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.server, &other.server);
+        [
+            ("server.listen", old.listen != new.listen),
+            ("server.admin_listen", old.admin_listen != new.admin_listen),
+            ("server.tls", old.tls.is_some() != new.tls.is_some()),
+            (
+                "server.max_connections",
+                old.max_connections != new.max_connections,
+            ),
+            ("session.store", self.session.store != other.session.store),
+            ("log.format", self.log.format != other.log.format),
+            ("log.level", self.log.level != other.log.level),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+}
+
+fn providers_differ(old: &[Provider], new: &[Provider]) -> Vec<String> {
+    let find = |list: &'_ [Provider], id: &str| list.iter().position(|provider| provider.id == id);
+    let mut changed = Vec::new();
+    for provider in old {
+        match find(new, &provider.id).and_then(|index| new.get(index)) {
+            None => changed.push(format!("providers.{} (removed)", provider.id)),
+            Some(other) => changed.extend(provider_differs(provider, other)),
+        }
+    }
+    let added = new
+        .iter()
+        .filter(|provider| find(old, &provider.id).is_none());
+    changed.extend(added.map(|provider| format!("providers.{} (added)", provider.id)));
+    if changed.is_empty() && old.iter().zip(new).any(|(old, new)| old.id != new.id) {
+        changed.push("providers (order)".to_owned());
+    }
+    changed
+}
+
+fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
+    let mut changed = differences!(format!("providers.{}", old.id), old, new, Provider {
+        id => "id",
+        preset => "preset",
+        name => "name",
+        protocol => "protocol",
+        issuer => "issuer",
+        discovery_url => "discovery_url",
+        endpoints => "endpoints",
+        client_id => "client_id",
+        client_auth => "client_auth",
+        scopes => "scopes",
+        pkce => "pkce",
+        extra_params => "extra_params",
+        ca_file => "ca_file",
+        logout => "logout",
+        logout_returns => "logout_returns",
+        signing_algs => "signing_algs",
+        response_mode => "response_mode",
+        extra_audiences => "extra_audiences",
+        userinfo => "userinfo",
+        subject_claim => "subject_claim",
+        insecure_http => "insecure_http",
+        claims => "claims",
+    });
+    // These follow from the preset, and are no keys of the file.
+    let derived = [".protocol", ".logout_returns"];
+    changed.retain(|key| !derived.iter().any(|end| key.ends_with(end)));
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::Try;
+
+    const PROVIDER: &str = "[[providers]]\nid = \"a\"\nissuer = \"https://idp.example.com\"\nclient_id = \"c\"\nclient_secret = \"hunter2\"\n";
+
+    #[track_caller]
+    fn check(old: &str, new: &str, changes: &[&str], restart: &[&str]) {
+        let tried = Try::new(old);
+        let (old, new) = (tried.accepted(), tried.rewritten(new).accepted());
+        assert_eq!(old.changes(&new), changes);
+        assert_eq!(old.needs_restart(&new), restart);
+        assert!(old.changes(&old).is_empty() && old.needs_restart(&old).is_empty());
+    }
+
+    #[test]
+    fn a_change_is_named_by_its_key() {
+        check(
+            "",
+            "[users]\nallowed_domains = [\"example.com\"]\n[sign_out]\nprovider_logout = false",
+            &["users.allowed_domains", "sign_out.provider_logout"],
+            &[],
+        );
+        check(
+            PROVIDER,
+            &PROVIDER.replace("hunter2", "hunter3"),
+            &["providers.a.client_auth"],
+            &[],
+        );
+        check(
+            PROVIDER,
+            &PROVIDER.replace("https://idp.", "https://id."),
+            &["providers.a.issuer", "providers.a.discovery_url"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn providers_come_go_and_move() {
+        let b = PROVIDER.replace("\"a\"", "\"b\"");
+        check(
+            PROVIDER,
+            &b,
+            &["providers.a (removed)", "providers.b (added)"],
+            &[],
+        );
+        check(
+            &format!("{PROVIDER}{b}"),
+            &format!("{b}{PROVIDER}"),
+            &["providers (order)"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_is_bound_or_open_needs_a_restart() {
+        let server = "[server]\npublic_url = \"https://git.example.com\"\n";
+        check(
+            server,
+            &format!(
+                "{server}listen = \"0.0.0.0:80\"\nadmin_listen = \"127.0.0.1:1\"\nmax_connections = 1\nhead_timeout_secs = 1\n[log]\nlevel = \"warn\"\nformat = \"json\""
+            ),
+            &[
+                "server.listen",
+                "server.admin_listen",
+                "server.head_timeout_secs",
+                "server.max_connections",
+                "log.format",
+                "log.level",
+            ],
+            &[
+                "server.listen",
+                "server.admin_listen",
+                "server.max_connections",
+                "log.format",
+                "log.level",
+            ],
+        );
+        check(
+            "[session]\nkeys = [{ env = \"KEY\" }]",
+            "[session]\nkeys = [{ env = \"KEY\" }]\nstore = \"memory\"",
+            &["session.store"],
+            &["session.store"],
+        );
+    }
+}

@@ -1,0 +1,519 @@
+//! Turns file and environment into one checked [`Config`].
+//!
+//! Two stages: what is written (TOML with its positions, read by `reader` after the descriptions in
+//! `spec`) and what is checked (the types of this page). Having a checked value means that it is
+//! valid; nobody validates again, and nobody else reads the environment. A file per table of the
+//! configuration holds its keys with their defaults, its checks and their tests.
+//!
+//! [`load`] shows every mistake at once; no message ever holds a secret.
+
+mod access;
+mod address;
+mod backdoor;
+mod changes;
+mod identity;
+mod keys;
+mod load;
+mod log;
+mod presets;
+mod problems;
+mod providers;
+mod reader;
+mod schema;
+mod secrets;
+mod server;
+mod session;
+mod sign_in;
+mod sign_out;
+mod spec;
+mod upstream;
+mod users;
+mod values;
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use keys::{generate_assertion_key, generate_key};
+pub use load::{Loaded, load, parse};
+pub use problems::{Problem, Problems};
+pub use schema::schema;
+
+use crate::identity::{Domain, GroupName, Username};
+use crate::secret::Secret;
+use http::HeaderName;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// The whole configuration, checked. `PartialEq` tells a reload what changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[identity]`
+    pub identity: Identity,
+    /// `[session]`
+    pub session: Session,
+    /// `[[providers]]`, in the order of the file. May be empty only when sign-in is off.
+    pub providers: Vec<Provider>,
+    /// `[users]`
+    pub users: Users,
+    /// `[sign_in]`
+    pub sign_in: SignIn,
+    /// `[sign_out]`
+    pub sign_out: SignOut,
+    /// `[access]`
+    pub access: Access,
+    /// `[backdoor]`
+    pub backdoor: Backdoor,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[server]`: the listeners.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// The one origin that browsers see.
+    pub public_url: Origin,
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// Health, readiness and metrics.
+    pub admin_listen: SocketAddr,
+    /// Where the gateway's own pages are: begins with `/`, does not end with one.
+    pub prefix: String,
+    /// Peers whose `X-Forwarded-*` count. Empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate and key of the public listener; none: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// How long a connection may take to send a request's head, or its TLS handshake.
+    pub head_timeout: Duration,
+    /// How long running requests may go on after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Connections at once on the public listener; more wait in the operating system's queue.
+    pub max_connections: usize,
+}
+
+/// PEM files of the listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, leaf first.
+    pub cert_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+}
+
+/// An origin: scheme, host and port, nothing else (RFC 6454).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The origin as a URL with the path `/`.
+    pub url: Url,
+    /// As browsers write it in `Origin`: no trailing slash, no default port.
+    pub text: String,
+    /// Whether the scheme is `https`.
+    pub https: bool,
+    /// The value of the `Host` header for this origin: the port only when it is not the default.
+    pub authority: String,
+}
+
+/// What stands behind the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bitbucket Server or Data Center: its paths and cookies get their rules.
+    Bitbucket,
+    /// Any web application: no path or cookie is special.
+    Generic,
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Scheme, host and port; `http` or `https`.
+    pub url: Origin,
+    /// Whether Bitbucket's rules apply.
+    pub kind: Kind,
+    /// `""`, or a path such as `/bitbucket`: begins with `/`, does not end with one.
+    pub context_path: String,
+    /// TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From the end of the request until the response's head.
+    pub head_timeout: Duration,
+    /// Silence in both directions at once.
+    pub idle_timeout: Duration,
+    /// Authorities to trust instead of the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key to show to the upstream.
+    pub client_tls: Option<TlsFiles>,
+}
+
+/// `[identity]`: what Bitbucket is told, in header mode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// Carries the username.
+    pub user_header: HeaderName,
+    /// Carries the e-mail address, if configured.
+    pub email_header: Option<HeaderName>,
+    /// Carries the display name, if configured.
+    pub name_header: Option<HeaderName>,
+    /// Carries the groups, comma-separated, if configured.
+    pub groups_header: Option<HeaderName>,
+    /// The signed assertion, if configured.
+    pub assertion: Option<Assertion>,
+}
+
+impl Identity {
+    /// Every header name that only the gateway may set.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        std::iter::once(&self.user_header)
+            .chain(&self.email_header)
+            .chain(&self.name_header)
+            .chain(&self.groups_header)
+            .chain(self.assertion.as_ref().map(|assertion| &assertion.header))
+    }
+}
+
+/// The short-lived signed JWT with the same facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assertion {
+    /// `identity.assertion_header`
+    pub header: HeaderName,
+    /// `identity.assertion_audience`: the `aud` claim; default: `upstream.url`.
+    pub audience: String,
+    /// `identity.assertion_keys`: PKCS#8 PEM, P-256 or Ed25519; the first signs, all are published.
+    pub keys: Vec<Secret<String>>,
+}
+
+/// Where sessions and identities are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// Gone with the process.
+    Memory,
+    /// A file that survives it.
+    Sqlite(PathBuf),
+}
+
+/// `[session]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Where sessions are kept.
+    pub store: Store,
+    /// 64 bytes each; the first signs, all verify. At least one.
+    pub keys: Vec<Secret<[u8; 64]>>,
+    /// The name that the browser sees: with `__Host-` on https.
+    pub cookie_name: String,
+    /// Without a request for this long, a session ends.
+    pub idle_timeout: Duration,
+    /// However busy, a session ends after this.
+    pub max_age: Duration,
+    /// Offer to remember a person: the cookie outlives the browser.
+    pub remember_me: bool,
+    /// Replaces both limits for a remembered session.
+    pub remember_me_max_age: Duration,
+}
+
+/// Which protocol a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// OpenID Connect: there is an ID token.
+    Oidc,
+    /// Plain OAuth 2.0: the userinfo address says who it is.
+    OAuth2,
+}
+
+/// A signature algorithm of RFC 7518 and RFC 8037 that can be allowed. `none` is not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are the registered ones")]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    EdDSA,
+    HS256,
+    HS384,
+    HS512,
+}
+
+/// How the authorization response comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the query of a `GET`.
+    Query,
+    /// In the form of a `POST` (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
+/// Whether userinfo is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Userinfo {
+    /// Never.
+    Off,
+    /// When the provider has the address.
+    Optional,
+    /// Always; without it the sign-in fails.
+    Required,
+}
+
+/// How the gateway proves who it is at the token endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientAuth {
+    /// RFC 6749 §2.3.1, both halves form-encoded.
+    Basic(Secret<String>),
+    /// The secret in the form.
+    Post(Secret<String>),
+    /// RFC 7523 with a private key in PEM.
+    PrivateKeyJwt {
+        /// PKCS#8 (or PKCS#1 for RSA) PEM.
+        key: Secret<String>,
+        /// The `kid` to send, if the provider wants one.
+        key_id: Option<String>,
+        /// The algorithm, which fits the key.
+        algorithm: Algorithm,
+    },
+    /// A public client.
+    None,
+}
+
+/// One of `[[providers]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Appears in addresses: lower-case letters, digits, `-` and `_`.
+    pub id: String,
+    /// The name of the preset that filled this in.
+    pub preset: &'static str,
+    /// On the button.
+    pub name: String,
+    /// OpenID Connect or plain OAuth 2.0.
+    pub protocol: Protocol,
+    /// Compared byte for byte, so text; a valid URL. Plain OAuth 2.0 has one too: the configured
+    /// one, or the authorization endpoint's origin; it is half of a person's pin.
+    pub issuer: String,
+    /// Where discovery is fetched; none: the endpoints below are all there is.
+    pub discovery_url: Option<Url>,
+    /// Endpoints given by hand; each wins over discovery.
+    pub endpoints: Endpoints,
+    /// The client identifier.
+    pub client_id: String,
+    /// How the gateway authenticates.
+    pub client_auth: ClientAuth,
+    /// Scopes to ask for.
+    pub scopes: Vec<String>,
+    /// Send a PKCE S256 challenge. Off only for a provider that breaks on it.
+    pub pkce: bool,
+    /// Added to the authorization request.
+    pub extra_params: BTreeMap<String, String>,
+    /// Authorities to trust for this provider instead of the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// Sign out there too, when it offers that.
+    pub logout: bool,
+    /// Whether the provider sends the browser back after its logout (Salesforce does not).
+    pub logout_returns: bool,
+    /// Algorithms that may sign its tokens; never empty.
+    pub signing_algs: Vec<Algorithm>,
+    /// How the response comes back.
+    pub response_mode: ResponseMode,
+    /// Further audiences that may stand beside the client id.
+    pub extra_audiences: Vec<String>,
+    /// Whether userinfo is fetched.
+    pub userinfo: Userinfo,
+    /// Where the unchanging identifier stands: `sub`, or `id` at GitHub.
+    pub subject_claim: String,
+    /// `http` beyond loopback is accepted. The start logs it.
+    pub insecure_http: bool,
+    /// `[providers.claims]`
+    pub claims: Claims,
+}
+
+/// Endpoints of a provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of OpenID Connect Discovery §3"
+)]
+pub struct Endpoints {
+    pub authorization: Option<Url>,
+    pub token: Option<Url>,
+    pub userinfo: Option<Url>,
+    pub jwks_uri: Option<Url>,
+    pub end_session: Option<Url>,
+}
+
+/// `[providers.claims]`: where each fact is found. A literal claim name first, then a dotted path;
+/// several are tried in order and the first that is there wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The username.
+    pub username: Vec<String>,
+    /// The e-mail address.
+    pub email: Vec<String>,
+    /// The full name.
+    pub display_name: Vec<String>,
+    /// The first name, for when there is no full one.
+    pub first_name: Vec<String>,
+    /// The last name, for when there is no full one.
+    pub last_name: Vec<String>,
+    /// The groups: an array, or one string.
+    pub groups: Vec<String>,
+    /// Splits a groups string; none: the string is one group.
+    pub groups_separator: Option<String>,
+}
+
+/// Which fact finds the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchBy {
+    /// The username claim becomes the username.
+    Username,
+    /// The e-mail address becomes the username.
+    Email,
+}
+
+/// What happens to upper and lower case in usernames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsernameCase {
+    /// Lower case, as Bitbucket compares.
+    Lower,
+    /// As it comes.
+    Keep,
+}
+
+/// `[users]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Users {
+    /// Which fact finds the person.
+    pub match_by: MatchBy,
+    /// The case of usernames.
+    pub username_case: UsernameCase,
+    /// An explicit `email_verified = false` refuses wherever the e-mail decides something.
+    pub require_verified_email: bool,
+    /// E-mail domains that may sign in; empty: all.
+    pub allowed_domains: Vec<Domain>,
+}
+
+/// `[sign_in]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignIn {
+    /// Off: the gateway only forwards, and Bitbucket's own login page serves.
+    pub enabled: bool,
+}
+
+/// `[sign_out]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignOut {
+    /// Sign out at the provider too.
+    pub provider_logout: bool,
+    /// Where the browser lands; none: the signed-out page.
+    pub redirect_to: Option<Url>,
+}
+
+/// What `Authorization` is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiAccess {
+    /// Goes to Bitbucket as it is, without an identity.
+    Pass,
+    /// Refused.
+    Deny,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Access {
+    /// Git and REST calls with an `Authorization` header.
+    pub api: ApiAccess,
+    /// Whether Bitbucket's password pages may be opened.
+    pub allow_password_change: bool,
+    /// Who may reach plugin and app administration; empty: Bitbucket decides.
+    pub plugin_admin_groups: Vec<GroupName>,
+    /// `[[access.rules]]`, in order; the first whose path and method fit decides.
+    pub rules: Vec<AccessRule>,
+}
+
+/// One of `[[access.rules]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessRule {
+    /// A path, or a path and everything below it when it ended in `/*`. Relative to the context
+    /// path. Begins with `/`.
+    pub path: PathRule,
+    /// What happens.
+    pub action: AccessAction,
+    /// With `sign_in`: one of these groups is needed; empty: any person.
+    pub groups: Vec<GroupName>,
+    /// Upper case; empty: all.
+    pub methods: Vec<String>,
+}
+
+/// Which paths a rule covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathRule {
+    /// This path alone.
+    Exact(String),
+    /// This path and all below it; no trailing slash.
+    Below(String),
+}
+
+/// What an access rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessAction {
+    /// Forwarded for everybody, without an identity for strangers.
+    Anonymous,
+    /// Needs a session.
+    SignIn,
+    /// Refused.
+    Deny,
+}
+
+/// `[backdoor]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backdoor {
+    /// Off by default.
+    pub enabled: bool,
+    /// Begins with `/`.
+    pub path: String,
+    /// Who can come in; never empty when enabled.
+    pub accounts: Vec<BackdoorAccount>,
+    /// From where.
+    pub allowed_networks: Vec<IpNet>,
+    /// How long such a session lasts, busy or not.
+    pub max_age: Duration,
+}
+
+/// One of `[[backdoor.accounts]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackdoorAccount {
+    /// Who the person is for Bitbucket.
+    pub username: Username,
+    /// A PHC string of argon2id.
+    pub password_hash: Secret<String>,
+    /// The shared secret of RFC 6238 in base32, if a code is asked for.
+    pub totp_secret: Option<Secret<String>>,
+}
+
+/// Log lines as text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A filter as tracing-subscriber reads it, e.g. `info` or `info,portcullis=debug`.
+    pub level: String,
+}

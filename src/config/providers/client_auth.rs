@@ -1,0 +1,142 @@
+//! How the gateway proves to a provider who it is: `client_auth` and what it needs.
+
+use crate::config::presets::{Method, Preset};
+use crate::config::reader::{At, Read, Section};
+use crate::config::values::Chosen;
+use crate::config::{ClientAuth, keys};
+use crate::secret::Secret;
+
+pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
+    let method = section.find::<Chosen<Method>>("client_auth");
+    let secret = section.find::<At<'_, Secret<String>>>("client_secret");
+    let key = section.find::<At<'_, Secret<String>>>("private_key");
+    let key_id = section.find::<At<'_, String>>("private_key_id");
+    let (method, secret, key, key_id) = (method?, secret?, key?, key_id?);
+
+    let method = match method {
+        Some(Chosen(method)) => method,
+        // The file says what it has; that is enough.
+        None if key.is_some() && secret.is_none() => Method::PrivateKeyJwt,
+        None => preset.client_auth,
+    };
+    if method == Method::PrivateKeyJwt {
+        section.useless("client_secret", "client_auth is \"private_key_jwt\"")?;
+        let key = key.ok_or_else(|| section.missing("private_key"))?;
+        let algorithm = key.check(|pem| keys::algorithm_of(pem.expose()))?;
+        return Ok(ClientAuth::PrivateKeyJwt {
+            key: key.value,
+            key_id: key_id.map(|id| id.value).filter(|id| !id.is_empty()),
+            algorithm,
+        });
+    }
+    let why = "only client_auth = \"private_key_jwt\" uses it";
+    let key = section.useless("private_key", why);
+    section.useless("private_key_id", why).and(key)?;
+    if method == Method::None {
+        section.useless("client_secret", "client_auth is \"none\"")?;
+        return Ok(ClientAuth::None);
+    }
+    let secret = secret
+        .ok_or_else(|| section.missing("client_secret"))?
+        .value;
+    Ok(match method {
+        Method::Post => ClientAuth::Post(secret),
+        _ => ClientAuth::Basic(secret),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{Try, accepted, pem, refused};
+    use crate::config::{Algorithm, ClientAuth};
+
+    fn text(lines: &str) -> String {
+        format!(
+            "[[providers]]\nid = \"a\"\nissuer = \"https://idp.example.com\"\nclient_id = \"c\"\n{lines}"
+        )
+    }
+
+    #[track_caller]
+    fn with(lines: &str, expected: &[&str]) {
+        refused(&text(lines), expected);
+    }
+
+    #[test]
+    fn a_secret_goes_where_the_provider_wants_it() {
+        let auth = |lines: &str| accepted(&text(lines)).providers[0].client_auth.clone();
+        assert!(matches!(
+            auth("client_secret = \"s\""),
+            ClientAuth::Basic(_)
+        ));
+        assert!(matches!(
+            auth("client_secret = \"s\"\npreset = \"salesforce\""),
+            ClientAuth::Post(_)
+        ));
+        assert!(matches!(
+            auth("client_secret = \"s\"\nclient_auth = \"client_secret_post\""),
+            ClientAuth::Post(_)
+        ));
+        assert_eq!(auth("client_auth = \"none\""), ClientAuth::None);
+    }
+
+    #[test]
+    fn a_private_key_decides_the_algorithm() {
+        for (pem, want) in [
+            (pem::rsa(), Algorithm::RS256),
+            (pem::rsa_pkcs1(), Algorithm::RS256),
+            (crate::config::generate_assertion_key(), Algorithm::ES256),
+            (pem::p384(), Algorithm::ES384),
+            (pem::ed25519(), Algorithm::EdDSA),
+        ] {
+            let config = Try::new(&text(
+                "private_key = { file = \"k.pem\" }\nprivate_key_id = \"k1\"",
+            ))
+            .file("k.pem", &pem)
+            .accepted();
+            let ClientAuth::PrivateKeyJwt {
+                key_id, algorithm, ..
+            } = &config.providers[0].client_auth
+            else {
+                panic!("not private_key_jwt");
+            };
+            assert_eq!((key_id.as_deref(), *algorithm), (Some("k1"), want));
+        }
+    }
+
+    #[test]
+    fn a_proof_that_is_missing_or_unused_is_refused() {
+        with("", &["1:1: providers.a.client_secret: is missing"]);
+        with(
+            "client_auth = \"private_key_jwt\"",
+            &["1:1: providers.a.private_key: is missing"],
+        );
+        with(
+            "client_auth = \"private_key_jwt\"\nclient_secret = \"s\"",
+            &["6:17: providers.a.client_secret: has no effect: client_auth is \"private_key_jwt\""],
+        );
+        with(
+            "client_auth = \"none\"\nclient_secret = \"s\"",
+            &["6:17: providers.a.client_secret: has no effect: client_auth is \"none\""],
+        );
+        with(
+            "client_secret = \"s\"\nprivate_key = \"x\"\nprivate_key_id = \"y\"",
+            &[
+                "6:15: providers.a.private_key: has no effect: only client_auth = \"private_key_jwt\" uses it",
+                "7:18: providers.a.private_key_id: has no effect: only client_auth = \"private_key_jwt\" uses it",
+            ],
+        );
+        with(
+            "private_key = \"hunter2\"",
+            &["5:15: providers.a.private_key: the secret is not a private key in PEM"],
+        );
+        with(
+            "client_auth = \"private_key\"",
+            &[
+                "5:15: providers.a.client_auth: unknown value \"private_key\"; did you mean \"private_key_jwt\"?",
+            ],
+        );
+        Try::new(&text("private_key = { file = \"k.pem\" }"))
+            .file("k.pem", &pem::sec1())
+            .refused_with("openssl pkcs8");
+    }
+}

@@ -1,0 +1,166 @@
+//! `[[providers]]`
+
+mod addresses;
+mod claims;
+mod client_auth;
+mod request;
+mod table;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use table::TABLE;
+
+use super::presets::Preset;
+use super::problems::{Mistake, mistake, quoted};
+use super::reader::{Read, Section};
+use super::values::{Chosen, all};
+use super::{Protocol, Provider, ResponseMode, SignIn, Users, keys};
+
+pub(super) fn read(
+    root: &Section<'_>,
+    users: Option<&Users>,
+    sign_in: Option<&SignIn>,
+) -> Read<Vec<Provider>> {
+    let tables = root.tables("providers")?;
+    if tables.is_empty() && sign_in.is_some_and(|sign_in| sign_in.enabled) {
+        return Err(root.spot_of("providers").problem(mistake(
+            "is missing: nobody could sign in",
+            "add [[providers]] with id, preset, issuer, client_id and client_secret, or set \
+             sign_in.enabled = false",
+        )));
+    }
+    let mut ids = Vec::with_capacity(tables.len());
+    all(tables.iter().map(|table| provider(table, &mut ids, users)))
+}
+
+fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>) -> Read<Provider> {
+    let id = section.parse("id", |text| id(text, ids));
+    if let Ok(id) = &id {
+        ids.push(id.clone());
+    }
+    // What else is right depends on the preset.
+    let Chosen(preset) = section.get::<Chosen<&'static Preset>>("preset")?;
+    let name = section.parse_if("name", label);
+    let client_id = section.parse("client_id", client_id);
+    let client_auth = client_auth::read(section, preset);
+    let insecure_http = section.get::<bool>("insecure_http");
+    let addresses = addresses::read(section, preset, *insecure_http.as_ref().unwrap_or(&false));
+    let scopes = request::scopes(section, preset);
+    let pkce = request::pkce(section, client_auth.as_ref().ok());
+    let extra_params = request::extra_params(section);
+    let response_mode = section.get::<Chosen<ResponseMode>>("response_mode");
+    let signing_algs = tokens::signing_algs(section, client_auth.as_ref().ok());
+    let extra_audiences = tokens::extra_audiences(section, client_id.as_deref().ok());
+    let subject_claim = section.parse_if("subject_claim", |text| match text {
+        "" => Err(mistake("is empty", "name the claim, usually \"sub\"")),
+        text => Ok(text.to_owned()),
+    });
+    let logout = logout(section);
+    let ca_file = keys::certificates(section, "ca_file");
+    let claims = claims::read(&section.table("claims"), &preset.claims, users);
+    let useful = oidc_only(section, preset);
+
+    let insecure_http = insecure_http?;
+    if insecure_http {
+        section
+            .spot_of("insecure_http")
+            .warn("true: whoever is between the gateway and this provider can become anybody");
+    }
+    useful?;
+    let addresses = addresses?;
+    let id = id?;
+    Ok(Provider {
+        preset: preset.name,
+        name: name?.unwrap_or_else(|| preset.label.unwrap_or(&id).to_owned()),
+        id,
+        protocol: preset.protocol,
+        issuer: addresses.issuer,
+        discovery_url: addresses.discovery_url,
+        endpoints: addresses.endpoints,
+        userinfo: addresses.userinfo,
+        client_id: client_id?,
+        client_auth: client_auth?,
+        scopes: scopes?,
+        pkce: pkce?,
+        extra_params: extra_params?,
+        ca_file: ca_file?,
+        logout: logout?,
+        logout_returns: preset.logout_returns,
+        signing_algs: signing_algs?,
+        response_mode: response_mode?.0,
+        extra_audiences: extra_audiences?,
+        subject_claim: subject_claim?.unwrap_or_else(|| preset.subject_claim.to_owned()),
+        insecure_http,
+        claims: claims?,
+    })
+}
+
+fn id(text: &str, taken: &[String]) -> Result<String, Mistake> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
+        return Err(mistake(
+            format!("{} cannot be in an address", quoted(text)),
+            "1 to 32 of the letters a-z, digits, - and _",
+        ));
+    }
+    if taken.iter().any(|id| id == text) {
+        return Err(mistake(
+            format!("{} is also the id of another provider", quoted(text)),
+            "give each provider an id of its own",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn label(text: &str) -> Result<String, Mistake> {
+    match text.trim() {
+        "" => Err(mistake("is empty", "remove the line for the preset's name")),
+        _ if text.chars().nth(64).is_some() => Err(mistake(
+            "is longer than 64 characters",
+            "a button needs a short name",
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn client_id(text: &str) -> Result<String, Mistake> {
+    // RFC 6749 appendix A.1: visible ASCII and the space.
+    match text {
+        "" => Err(mistake(
+            "is empty",
+            "write the client identifier that the provider shows for the registered application",
+        )),
+        _ if text.trim() != text || !text.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
+            Err(mistake(
+                format!("{} is not a client identifier", quoted(text)),
+                "copy it again; there is white space at an end, or a character beyond ASCII",
+            ))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn logout(section: &Section<'_>) -> Read<bool> {
+    let logout = section.get::<bool>("logout")?;
+    if !logout {
+        section.useless("end_session_endpoint", "logout is false")?;
+    }
+    Ok(logout)
+}
+
+/// Keys that mean nothing without an ID token.
+fn oidc_only(section: &Section<'_>, preset: &Preset) -> Read<()> {
+    if preset.protocol == Protocol::Oidc {
+        return Ok(());
+    }
+    let names = [
+        "discovery_url",
+        "jwks_uri",
+        "signing_algs",
+        "extra_audiences",
+    ];
+    let why = "plain OAuth 2.0 has no ID token and no discovery";
+    all(names.map(|name| section.useless(name, why))).map(drop)
+}
