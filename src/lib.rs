@@ -8,7 +8,7 @@
 //! | [`identity`] | values everyone speaks, valid by construction | nothing |
 //! | [`clock`], [`random`], [`secret`] | time, randomness, a string that does not print itself | nothing |
 //! | [`config`] | file and environment to one checked `Config` | the rows above |
-//! | `telemetry` | log format, metrics, audit events | the rows above |
+//! | [`telemetry`] | log format, metrics, audit events | the rows above |
 //! | `web` | pages, problems, cookies, return paths, request ids | the rows above |
 //! | `listener` | sockets, TLS, connection limits, draining | up to `web` |
 //! | `sanitize` | makes a `CleanRequest`: strips what the client must not say | up to `web` |
@@ -51,3 +51,4 @@ pub mod config;
 pub mod identity;
 pub mod random;
 pub mod secret;
+pub mod telemetry;
