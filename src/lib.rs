@@ -9,7 +9,7 @@
 //! | [`clock`], [`random`], [`secret`] | time, randomness, a string that does not print itself | nothing |
 //! | [`config`] | file and environment to one checked `Config` | the rows above |
 //! | [`telemetry`] | log format, metrics, audit events | the rows above |
-//! | `web` | pages, problems, cookies, return paths, request ids | the rows above |
+//! | [`web`] | pages, problems, cookies, return paths, request ids | the rows above |
 //! | `listener` | sockets, TLS, connection limits, draining | up to `web` |
 //! | `sanitize` | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | `provider` | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
@@ -52,3 +52,4 @@ pub mod identity;
 pub mod random;
 pub mod secret;
 pub mod telemetry;
+pub mod web;
