@@ -13,7 +13,7 @@
 //! | `listener` | sockets, TLS, connection limits, draining | up to `web` |
 //! | `sanitize` | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | `provider` | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
-//! | `state` | the sqlite file that sessions, identities and used codes share | up to `web` |
+//! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
 //! | `directory` | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
 //! | `session` | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | `mapping` | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
@@ -51,5 +51,6 @@ pub mod config;
 pub mod identity;
 pub mod random;
 pub mod secret;
+pub mod state;
 pub mod telemetry;
 pub mod web;
