@@ -10,7 +10,7 @@
 //! | [`config`] | file and environment to one checked `Config` | the rows above |
 //! | [`telemetry`] | log format, metrics, audit events | the rows above |
 //! | [`web`] | pages, problems, cookies, return paths, request ids | the rows above |
-//! | `listener` | sockets, TLS, connection limits, draining | up to `web` |
+//! | [`listener`] | sockets, TLS, connection limits, draining | up to `web` |
 //! | `sanitize` | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | `provider` | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
@@ -49,6 +49,7 @@
 pub mod clock;
 pub mod config;
 pub mod identity;
+pub mod listener;
 pub mod random;
 pub mod secret;
 pub mod state;
