@@ -11,7 +11,7 @@
 //! | [`telemetry`] | log format, metrics, audit events | the rows above |
 //! | [`web`] | pages, problems, cookies, return paths, request ids | the rows above |
 //! | [`listener`] | sockets, TLS, connection limits, draining | up to `web` |
-//! | `sanitize` | makes a `CleanRequest`: strips what the client must not say | up to `web` |
+//! | [`sanitize`] | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | `provider` | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
 //! | `directory` | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
@@ -51,6 +51,7 @@ pub mod config;
 pub mod identity;
 pub mod listener;
 pub mod random;
+pub mod sanitize;
 pub mod secret;
 pub mod state;
 pub mod telemetry;
