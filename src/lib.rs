@@ -12,7 +12,7 @@
 //! | [`web`] | pages, problems, cookies, return paths, request ids | the rows above |
 //! | [`listener`] | sockets, TLS, connection limits, draining | up to `web` |
 //! | [`sanitize`] | makes a `CleanRequest`: strips what the client must not say | up to `web` |
-//! | `provider` | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
+//! | [`provider`] | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
 //! | `directory` | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
 //! | `session` | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
@@ -50,6 +50,7 @@ pub mod clock;
 pub mod config;
 pub mod identity;
 pub mod listener;
+pub mod provider;
 pub mod random;
 pub mod sanitize;
 pub mod secret;

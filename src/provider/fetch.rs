@@ -1,0 +1,278 @@
+//! Outgoing calls: bounded in time and size, no redirects, no proxies of the environment.
+
+use super::error::Error;
+use super::json;
+use super::said::{Call, Said};
+use crate::clock::Timestamp;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, USER_AGENT, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+use url::Url;
+
+/// How we name ourselves. GitHub refuses callers without a name.
+const OUR_NAME: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// What one call may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Name resolution, TCP and TLS.
+    pub(super) connect: Duration,
+    /// Everything, the body included.
+    pub(super) total: Duration,
+    /// Bytes of the body.
+    pub(super) body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(10),
+            body: 1024 * 1024,
+        }
+    }
+}
+
+/// The client for one provider's endpoints.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    limits: Limits,
+}
+
+/// A complete answer that is not a redirect.
+pub(super) struct Answer {
+    call: Call,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Http {
+    pub(super) fn new(ca_file: Option<&Path>, limits: Limits) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(ca_file)?)
+            .redirect(reqwest::redirect::Policy::none())
+            // A code works once: a call that may have arrived is not repeated.
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(limits.connect)
+            .timeout(limits.total)
+            // Long enough for the calls of one sign-in, too short to meet a connection that the
+            // provider has just closed.
+            .pool_idle_timeout(Duration::from_secs(3))
+            .build()
+            .map_err(Error::HttpClient)?;
+        Ok(Self { client, limits })
+    }
+
+    pub(super) async fn get(&self, call: Call, url: &Url) -> Result<Answer, Error> {
+        let request = self.client.get(url.clone());
+        self.send(call, url, request.header(ACCEPT, "application/json"))
+            .await
+    }
+
+    /// With the access token in the header (RFC 6750 §2.1).
+    pub(super) async fn get_as_bearer(
+        &self,
+        call: Call,
+        url: &Url,
+        bearer: &HeaderValue,
+    ) -> Result<Answer, Error> {
+        let request = self
+            .client
+            .get(url.clone())
+            .header(ACCEPT, "application/json, application/jwt;q=0.9")
+            .header(AUTHORIZATION, bearer);
+        self.send(call, url, request).await
+    }
+
+    pub(super) async fn post_form(
+        &self,
+        call: Call,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+        form: String,
+    ) -> Result<Answer, Error> {
+        let mut request = self
+            .client
+            .post(url.clone())
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form);
+        if let Some(value) = authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        self.send(call, url, request).await
+    }
+
+    async fn send(
+        &self,
+        call: Call,
+        url: &Url,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Answer, Error> {
+        let failed = |error: reqwest::Error| {
+            let origin = url.origin().ascii_serialization();
+            if error.is_timeout() {
+                Error::Timeout { call, origin }
+            } else {
+                Error::Unreachable {
+                    call,
+                    origin,
+                    source: error.without_url(),
+                }
+            }
+        };
+        let too_large = || Error::TooLarge {
+            call,
+            limit: self.limits.body,
+        };
+        let mut response = request
+            .header(USER_AGENT, OUR_NAME)
+            .send()
+            .await
+            .map_err(failed)?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(Error::Redirected { call, status });
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            // Counted as it comes: Content-Length is only what they say.
+            if body.len().saturating_add(chunk.len()) > self.limits.body {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            call,
+            status,
+            headers: std::mem::take(response.headers_mut()),
+            body,
+        })
+    }
+}
+
+impl Answer {
+    /// The body of a successful answer.
+    pub(super) fn into_success(self) -> Result<Self, Error> {
+        if self.status.is_success() {
+            Ok(self)
+        } else {
+            Err(self.failure())
+        }
+    }
+
+    /// This answer as the error that an unsuccessful status is.
+    pub(super) fn failure(&self) -> Error {
+        let mut said = self
+            .json()
+            .map_or_else(|_| Said::default(), |value| Said::from_json(&value));
+        if said.code().is_none()
+            && let Some(challenge) = self.header(&WWW_AUTHENTICATE)
+        {
+            // Cognito says what is wrong only here.
+            said = Said::new(
+                challenge_parameter(challenge, "error"),
+                challenge_parameter(challenge, "error_description"),
+            );
+        }
+        Error::Status {
+            call: self.call,
+            status: self.status,
+            said,
+        }
+    }
+
+    /// Whether the status says that all went well.
+    pub(super) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// The body as JSON, whatever its type is called.
+    pub(super) fn json(&self) -> Result<Value, Error> {
+        let call = self.call;
+        json::parse(&self.body).map_err(|invalid| match invalid {
+            json::Invalid::Syntax(source) => Error::NotJson { call, source },
+            json::Invalid::Duplicate(name) => Error::DuplicateMember { call, name },
+        })
+    }
+
+    /// The body as a JSON object.
+    pub(super) fn object(&self) -> Result<Map<String, Value>, Error> {
+        match self.json()? {
+            Value::Object(object) => Ok(object),
+            _ => Err(Error::NotObject { call: self.call }),
+        }
+    }
+
+    /// The body as text, if its type is a JWT's.
+    pub(super) fn jwt(&self) -> Option<&str> {
+        let kind = self.header(&CONTENT_TYPE)?.split(';').next()?.trim();
+        if !kind.eq_ignore_ascii_case("application/jwt") {
+            return None;
+        }
+        // What is not even text is no token; the token's own parser says so.
+        Some(std::str::from_utf8(&self.body).unwrap_or_default().trim())
+    }
+
+    /// When the provider thinks that it answered.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        let date = httpdate::parse_http_date(self.header(&DATE)?).ok()?;
+        let since = date.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_secs(since.as_secs()))
+    }
+
+    fn header(&self, name: &http::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A quoted parameter of a `WWW-Authenticate` value; enough for an excerpt.
+fn challenge_parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = challenge.split_once(&format!("{name}=\""))?;
+    rest.split('"').next()
+}
+
+/// TLS with the given authorities, or the machine's.
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = ca_file {
+        let unreadable = |source| Error::CaFile {
+            path: path.to_owned(),
+            source,
+        };
+        for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+            roots
+                .add(certificate.map_err(unreadable)?)
+                .map_err(|source| Error::CaCertificate {
+                    path: path.to_owned(),
+                    source,
+                })?;
+        }
+        if roots.is_empty() {
+            return Err(Error::CaFileEmpty {
+                path: path.to_owned(),
+            });
+        }
+    } else {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(%error, "some of the machine's certificate authorities cannot be read");
+        }
+        roots.add_parsable_certificates(found.certs);
+    }
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

@@ -1,0 +1,249 @@
+//! Speaks OpenID Connect and plain OAuth 2.0 and returns [`VerifiedClaims`].
+//!
+//! The only room that names protocol-library types. A sign-in goes through it like this:
+//!
+//! 1. [`Provider::start`] makes state, nonce and PKCE verifier, and the address of the provider's
+//!    own page (`authorize`). Discovery happens here at the latest (`publications`, `metadata`,
+//!    `cache`).
+//! 2. The browser comes back, and [`Provider::finish`] reads what it brought (`response`) and, step
+//!    by step (`finish`), redeems the code (`token`, `client_auth`), takes the ID token apart
+//!    (`jwt`), checks its signature (`keys`, `algorithm`) and its claims (`id_token`), asks
+//!    userinfo (`userinfo`), and settles who it is (`subject`).
+//!
+//! The envelope is checked strictly, and what is inside is taken as real providers write it: typed
+//! structures of claims break on several of them. What must never happen here: a token that
+//! chooses its own algorithm or key, a check that is skipped because something is missing, a
+//! redirect that is followed, a secret in an error.
+
+mod algorithm;
+mod authorize;
+mod blame;
+mod cache;
+mod claims;
+mod client_auth;
+mod error;
+mod fetch;
+mod finish;
+mod github;
+mod id_token;
+mod json;
+mod jwt;
+mod keys;
+mod metadata;
+mod probe;
+mod publications;
+mod response;
+mod said;
+mod sign_out;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod token;
+mod userinfo;
+
+pub use authorize::{Attempt, Start};
+pub use blame::Blame;
+pub use claims::VerifiedClaims;
+pub use error::Error;
+pub use probe::Finding;
+pub use said::{Call, Said, Token};
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::{self, Protocol};
+use crate::secret::Secret;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Phase;
+use cache::Cached;
+use client_auth::Proof;
+use fetch::{Http, Limits};
+use keys::KeySet;
+use metadata::Metadata;
+use response::Response;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+
+/// Metadata changes rarely, and a change that matters comes with an announcement.
+const METADATA_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+/// A withdrawn key must stop counting soon; a new one is fetched when it is met.
+const KEYS_MAX_AGE: Duration = Duration::from_secs(3600);
+/// Somebody who signs out does not wait long for a provider that is slow.
+const SIGN_OUT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What came back in the query or the form: names and values, decoded once, in order, repeats kept.
+pub type CallbackParams = Vec<(String, String)>;
+
+/// One configured provider: its discovery document, its keys, its calls. Built once; survives a
+/// reload that does not change it.
+pub struct Provider {
+    config: config::Provider,
+    redirect_uri: Url,
+    clock: Clock,
+    metrics: Metrics,
+    http: Http,
+    proof: Proof,
+    metadata: Cached<Metadata>,
+    keys: Cached<KeySet>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("id", &self.config.id)
+            .field("issuer", &self.config.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a provider is doing, for readiness and the console.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// When its metadata or keys were last fetched.
+    pub last_success: Option<Timestamp>,
+    /// When that last failed, and why.
+    pub last_error: Option<(Timestamp, String)>,
+}
+
+impl Provider {
+    /// A provider that nothing has been fetched from yet. `redirect_uri` is where the browser comes
+    /// back to, exactly as registered.
+    ///
+    /// # Errors
+    ///
+    /// If a CA file or private key cannot be used.
+    pub fn new(
+        config: &config::Provider,
+        redirect_uri: Url,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Arc<Self>, Error> {
+        Self::with_limits(config, redirect_uri, clock, metrics, Limits::default())
+    }
+
+    fn with_limits(
+        config: &config::Provider,
+        redirect_uri: Url,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<Arc<Self>, Error> {
+        let provider = config.id.as_str();
+        if config.insecure_http {
+            tracing::warn!(
+                provider.id = provider,
+                "insecure_http is set: this provider may be spoken to without TLS"
+            );
+        }
+        if !config.pkce {
+            tracing::warn!(
+                provider.id = provider,
+                "PKCE is off for this provider: a stolen code is protected by the nonce alone"
+            );
+        }
+        Ok(Arc::new(Self {
+            http: Http::new(config.ca_file.as_deref(), limits)?,
+            proof: Proof::new(&config.client_auth)?,
+            metadata: Cached::new(METADATA_MAX_AGE, clock.clone()),
+            keys: Cached::new(KEYS_MAX_AGE, clock.clone()),
+            config: config.clone(),
+            redirect_uri,
+            clock,
+            metrics,
+        }))
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &config::Provider {
+        &self.config
+    }
+
+    /// Begins a sign-in: the address to send the browser to, and what the callback will need.
+    ///
+    /// # Errors
+    ///
+    /// If the provider's metadata cannot be had.
+    pub async fn start(&self, login_hint: Option<&str>) -> Result<Start, Error> {
+        let metadata = self.metadata().await?;
+        Ok(authorize::start(
+            &self.config,
+            &metadata,
+            &self.redirect_uri,
+            login_hint,
+        ))
+    }
+
+    /// Finishes a sign-in: checks the response, redeems the code, verifies everything.
+    ///
+    /// # Errors
+    ///
+    /// One for every way in which a response, a token or userinfo can be wrong.
+    pub async fn finish(
+        &self,
+        attempt: Attempt,
+        response: &CallbackParams,
+    ) -> Result<VerifiedClaims, Error> {
+        let response = Response::read(response)?;
+        response.check_state(&attempt)?;
+        let metadata = self.metadata().await?;
+        let code = response.code(&self.config.issuer, metadata.promises_response_issuer)?;
+        let tokens = self.exchange(&metadata, &attempt, code).await?;
+        match self.config.protocol {
+            Protocol::Oidc => self.finish_oidc(&metadata, &attempt, code, tokens).await,
+            Protocol::OAuth2 => self.finish_oauth2(&metadata, &tokens).await,
+        }
+    }
+
+    /// Where the browser goes to sign out at the provider too, if the provider offers that and its
+    /// metadata is at hand (OpenID Connect RP-Initiated Logout 1.0). Makes no call that could hang a
+    /// sign-out: metadata is used from the cache, or fetched within a short limit.
+    pub async fn sign_out_url(
+        &self,
+        id_token: Option<&Secret<String>>,
+        return_to: &Url,
+    ) -> Option<Url> {
+        if !self.config.logout {
+            return None;
+        }
+        let metadata = match self.metadata.peek() {
+            Some(entry) => entry.value,
+            None => tokio::time::timeout(SIGN_OUT_PATIENCE, self.metadata())
+                .await
+                .ok()?
+                .ok()?,
+        };
+        let end_session = metadata.end_session.as_ref()?;
+        Some(sign_out::url(
+            &self.config,
+            end_session,
+            id_token,
+            return_to,
+        ))
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let last_error = [self.metadata.last_error(), self.keys.last_error()]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(at, _)| *at);
+        Status {
+            last_success: self
+                .metadata
+                .peek()
+                .map(|entry| entry.at)
+                .max(self.keys.peek().map(|entry| entry.at)),
+            last_error: last_error.map(|(at, error)| (at, probe::chain(&error))),
+        }
+    }
+
+    async fn timed<T>(&self, phase: Phase, call: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let answer = call.await;
+        self.metrics.phase(phase, begun.elapsed());
+        answer
+    }
+}
