@@ -15,7 +15,7 @@
 //! | [`provider`] | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
 //! | `directory` | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
-//! | `session` | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
+//! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | `mapping` | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | `policy` | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
 //! | `forward` | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
@@ -54,6 +54,7 @@ pub mod provider;
 pub mod random;
 pub mod sanitize;
 pub mod secret;
+pub mod session;
 pub mod state;
 pub mod telemetry;
 pub mod web;
