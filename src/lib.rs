@@ -14,7 +14,7 @@
 //! | [`sanitize`] | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | [`provider`] | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
-//! | `directory` | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
+//! | [`directory`] | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
 //! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | `mapping` | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | `policy` | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
@@ -48,6 +48,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod directory;
 pub mod identity;
 pub mod listener;
 pub mod provider;
