@@ -16,7 +16,7 @@
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
 //! | [`directory`] | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
 //! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
-//! | `mapping` | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
+//! | [`mapping`] | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | `policy` | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
 //! | `forward` | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
 //! | `login` | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
@@ -51,6 +51,7 @@ pub mod config;
 pub mod directory;
 pub mod identity;
 pub mod listener;
+pub mod mapping;
 pub mod provider;
 pub mod random;
 pub mod sanitize;
