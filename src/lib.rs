@@ -17,7 +17,7 @@
 //! | [`directory`] | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
 //! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | [`mapping`] | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
-//! | `policy` | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
+//! | [`policy`] | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
 //! | `forward` | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
 //! | `login` | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
 //! | `backdoor` | the way in when the provider is down | `session`, `state`, up to `web` |
@@ -52,6 +52,7 @@ pub mod directory;
 pub mod identity;
 pub mod listener;
 pub mod mapping;
+pub mod policy;
 pub mod provider;
 pub mod random;
 pub mod sanitize;
