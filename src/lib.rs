@@ -18,7 +18,7 @@
 //! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | [`mapping`] | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | [`policy`] | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
-//! | `forward` | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
+//! | [`forward`] | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
 //! | `login` | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
 //! | `backdoor` | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | `admin` | health, readiness, metrics on their own listener | up to `web` |
@@ -49,6 +49,7 @@
 pub mod clock;
 pub mod config;
 pub mod directory;
+pub mod forward;
 pub mod identity;
 pub mod listener;
 pub mod mapping;
