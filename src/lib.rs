@@ -19,7 +19,7 @@
 //! | [`mapping`] | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | [`policy`] | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
 //! | [`forward`] | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
-//! | `login` | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
+//! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
 //! | `backdoor` | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | `admin` | health, readiness, metrics on their own listener | up to `web` |
 //! | `gateway` | builds all parts; routes on one screen; run, reload, drain | every room |
@@ -52,6 +52,7 @@ pub mod directory;
 pub mod forward;
 pub mod identity;
 pub mod listener;
+pub mod login;
 pub mod mapping;
 pub mod policy;
 pub mod provider;

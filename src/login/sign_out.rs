@@ -1,0 +1,214 @@
+//! The sign-out, and who is signed in.
+
+use super::Login;
+use crate::session::{How, Visitor};
+use crate::telemetry::audit::{Event, rfc3339};
+use crate::web::{Audience, Context, FormTargets, Problem, Response, cookies, see_other};
+use axum::body::Body;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use minijinja::context;
+use url::Url;
+
+impl Login {
+    /// `GET {prefix}/logout`: asks. A link alone, which anybody can put anywhere, signs nobody out.
+    #[must_use]
+    pub fn sign_out_page(&self, visitor: &Visitor) -> Response {
+        let username = match visitor {
+            Visitor::Known(live) => Some(live.person().username.as_str()),
+            Visitor::Stranger => None,
+        };
+        self.parts.pages.render(
+            "sign-out.html",
+            StatusCode::OK,
+            FormTargets::Provider,
+            context! { title => "Sign out?", username, back => "/" },
+        )
+    }
+
+    /// `POST {prefix}/logout`: ends the gateway's session, Bitbucket's, and then the provider's.
+    ///
+    /// A page elsewhere cannot sign anybody out: its form brings no `SameSite=Lax` cookie, and is
+    /// refused besides.
+    pub async fn sign_out(&self, context: &Context, visitor: &Visitor) -> Response {
+        if context.from_own_page(&self.public) {
+            return self.end(context, visitor).await;
+        }
+        let problem = Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross_site_sign_out",
+            "Nobody was signed out",
+            "Something outside this site tried to sign you out. If you want to, you can do it here.",
+        )
+        .action("Sign out", self.address("/logout"));
+        tracing::warn!(
+            request.id = context.id.as_str(),
+            code = problem.code,
+            "a sign-out from another site was refused"
+        );
+        self.show(context, &problem)
+    }
+
+    /// Bitbucket's own sign-out address: at once for the click in its menu, and the page that asks
+    /// for everything that might be somebody else's link, image or prefetch.
+    pub async fn bitbucket_sign_out(&self, context: &Context, visitor: &Visitor) -> Response {
+        if context.is_own_navigation(&self.public) {
+            self.end(context, visitor).await
+        } else {
+            self.sign_out_page(visitor)
+        }
+    }
+
+    /// `GET {prefix}/signed-out`: where a sign-out lands, also the provider's. It never signs in by
+    /// itself, and works for strangers.
+    #[must_use]
+    pub fn signed_out(&self, visitor: &Visitor) -> Response {
+        if let Visitor::Known(_) = visitor {
+            return self.sign_out_page(visitor);
+        }
+        if let Some(elsewhere) = self.landing() {
+            return see_other(elsewhere.as_str());
+        }
+        self.parts.pages.render(
+            "signed-out.html",
+            StatusCode::OK,
+            FormTargets::Nowhere,
+            context! { title => "You are signed out" },
+        )
+    }
+
+    /// `GET {prefix}/me`: who this is, for scripts and for people who wonder.
+    #[must_use]
+    pub fn me(&self, context: &Context, visitor: &Visitor) -> Response {
+        let Visitor::Known(live) = visitor else {
+            let problem = Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "not_signed_in",
+                "Nobody is signed in.",
+                "Sign in with a browser first.",
+            )
+            // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
+            .header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Cookie realm=\"portcullis\""),
+            );
+            return self
+                .parts
+                .pages
+                .problem(&problem, Audience::Machine, &context.id);
+        };
+        let person = live.person();
+        let body = serde_json::json!({
+            "username": person.username,
+            "email": person.email,
+            "display_name": person.display_name,
+            "groups": person.groups,
+            "provider": live.how().provider(),
+            "signed_in_at": rfc3339(live.signed_in_at()),
+            "expires_at": rfc3339(live.expires_at()),
+        });
+        let mut response = Response::new(Body::from(body.to_string()));
+        for (name, value) in [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ] {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+
+    async fn end(&self, context: &Context, visitor: &Visitor) -> Response {
+        let mut ended = Ok(());
+        if let Visitor::Known(live) = visitor {
+            ended = self.parts.sessions.end(live).await;
+            self.parts.audit.record(
+                &context.origin(),
+                Event::SignOut {
+                    username: live.person().username.as_str().to_owned(),
+                    provider: live.how().provider().to_owned(),
+                },
+            );
+        }
+        // The two wait for others, for a few seconds at most, so they wait together.
+        let (provider, ()) = tokio::join!(
+            self.provider_sign_out(visitor),
+            self.end_upstream_session(context)
+        );
+        let mut response = match ended {
+            Ok(()) => {
+                let landing = provider.or_else(|| self.landing().cloned());
+                let own = self.address("/signed-out");
+                see_other(landing.as_ref().map_or(own.as_str(), Url::as_str))
+            }
+            Err(error) => self.half_signed_out(context, &error),
+        };
+        super::set_cookies(&mut response, [&self.parts.sessions.removal()]);
+        super::set_cookies(&mut response, &self.leftovers);
+        response
+    }
+
+    async fn end_upstream_session(&self, context: &Context) {
+        if self.leftovers.is_empty() {
+            return;
+        }
+        // Bitbucket never sees our cookies, here as little as elsewhere.
+        let mut fields = HeaderMap::new();
+        for value in context.headers.get_all(header::COOKIE) {
+            fields.append(header::COOKIE, value.clone());
+        }
+        let session = self.parts.sessions.cookie_name();
+        cookies::cut(&mut fields, |name| {
+            name == session.as_bytes() || name == self.cookie.as_bytes()
+        });
+        if !fields.is_empty() {
+            self.parts.upstream.end_bitbucket_session(&fields).await;
+        }
+    }
+
+    /// The provider's sign-out address for this person (RP-Initiated Logout 1.0 §2), if it is wanted
+    /// and offered.
+    async fn provider_sign_out(&self, visitor: &Visitor) -> Option<Url> {
+        let Visitor::Known(live) = visitor else {
+            return None;
+        };
+        // Whatever a provider may be called, the emergency sign-in is none.
+        if *live.how() == How::Backdoor {
+            return None;
+        }
+        if !self.sign_out.provider_logout {
+            return None;
+        }
+        // Gone from the configuration since the sign-in: nothing to do there.
+        let provider = self.provider(live.how().provider())?;
+        if !provider.config().logout {
+            return None;
+        }
+        let return_to = self.public.url.join(&self.address("/signed-out")).ok()?;
+        provider.sign_out_url(live.id_token(), &return_to).await
+    }
+
+    /// Where a sign-out lands instead of on our page. Our own page there would be a loop.
+    fn landing(&self) -> Option<&Url> {
+        let own = self.public.url.join(&self.address("/signed-out")).ok();
+        self.sign_out
+            .redirect_to
+            .as_ref()
+            .filter(|url| Some(*url) != own.as_ref())
+    }
+
+    /// The browser has lost its cookie, but the record of the session may still be there.
+    fn half_signed_out(&self, context: &Context, error: &crate::session::Error) -> Response {
+        let problem = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "session_store_failed",
+            "You are signed out in this browser",
+            "But we could not remove the session from our records, so a copy of its cookie, if there is one, may work until it expires. Tell your administrator, with the request id below.",
+        )
+        .because(error)
+        .action("Continue", self.address("/signed-out"));
+        tracing::error!(request.id = context.id.as_str(), code = problem.code, detail = ?problem.detail, "a session could not be removed from the store");
+        self.show(context, &problem)
+    }
+}
