@@ -21,7 +21,7 @@
 //! | [`forward`] | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
 //! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
-//! | `admin` | health, readiness, metrics on their own listener | up to `web` |
+//! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
 //! | `gateway` | builds all parts; routes on one screen; run, reload, drain | every room |
 //! | `demo` | everything on loopback in one process | `gateway`, `config` |
 //!
@@ -46,6 +46,7 @@
 //! 9. Calls to providers are bounded in time and size and follow no redirects.
 //! 10. There are no globals. Time comes from [`clock::Clock`], randomness from [`random`].
 
+pub mod admin;
 pub mod backdoor;
 pub mod clock;
 pub mod config;
