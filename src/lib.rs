@@ -22,7 +22,7 @@
 //! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
-//! | `gateway` | builds all parts; routes on one screen; run, reload, drain | every room |
+//! | [`gateway`] | builds all parts; routes on one screen; run, reload, drain | every room |
 //! | `demo` | everything on loopback in one process | `gateway`, `config` |
 //!
 //! The listing is the data flow:
@@ -52,6 +52,7 @@ pub mod clock;
 pub mod config;
 pub mod directory;
 pub mod forward;
+pub mod gateway;
 pub mod identity;
 pub mod listener;
 pub mod login;

@@ -1,0 +1,146 @@
+//! `check --online`: what only the network can tell.
+
+use super::gate::redirect_uri;
+use crate::clock::Clock;
+use crate::config::{Config, Kind};
+use crate::forward::Upstream;
+use crate::provider::Provider;
+use crate::telemetry::Metrics;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was looked at, and what was found.
+    pub what: String,
+    /// What to do, if it is not.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn good(what: impl Into<String>) -> Self {
+        Self {
+            ok: true,
+            what: what.into(),
+            remedy: None,
+        }
+    }
+
+    fn bad(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            ok: false,
+            what: what.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+}
+
+/// Reaches every provider and the upstream, from where it is run.
+pub async fn online(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for provider in &config.providers {
+        let id = &provider.id;
+        let redirect_uri = redirect_uri(config, id);
+        let name = format!("provider {id}");
+        match Provider::new(provider, redirect_uri, Clock::system(), Metrics::new()) {
+            Ok(provider) => {
+                findings.extend(provider.probe().await.into_iter().map(|found| Finding {
+                    ok: found.ok,
+                    what: format!("{name}: {}: {}", found.what, found.detail),
+                    remedy: (!found.ok).then_some(found.remedy),
+                }))
+            }
+            Err(error) => findings.push(Finding::bad(
+                format!("{name}: {error}"),
+                "correct its ca_file or private_key",
+            )),
+        }
+    }
+    findings.push(upstream(config).await);
+    if config.upstream.kind == Kind::Bitbucket {
+        findings.extend(around(config).await);
+    }
+    findings
+}
+
+async fn upstream(config: &Config) -> Finding {
+    let url = &config.upstream.url.text;
+    let probed = match Upstream::new(config, Clock::system(), Metrics::new()) {
+        Ok(upstream) => upstream.probe().await,
+        Err(error) => Err(error),
+    };
+    match probed {
+        Ok(status) if status.is_success() => {
+            Finding::good(format!("upstream: {url} answers {status}"))
+        }
+        Ok(status) => Finding::bad(
+            format!("upstream: {url} answers {status} to its status page"),
+            "check upstream.url and upstream.context_path, and whether Bitbucket has started",
+        ),
+        Err(error) => Finding::bad(
+            format!("upstream: {url} cannot be reached: {error}"),
+            "check upstream.url, the firewall between the gateway and Bitbucket, and whether Bitbucket runs",
+        ),
+    }
+}
+
+/// How long one attempt to get around the gateway may take.
+const KNOCK: Duration = Duration::from_secs(3);
+
+/// Knocks at the public host on the ports that Bitbucket itself listens on. An identity header is
+/// worth nothing if somebody can hand it to Bitbucket without passing the gateway.
+///
+/// An open port is a sign, not a proof: only an attempt from where the users are shows what the
+/// users can reach.
+async fn around(config: &Config) -> Vec<Finding> {
+    let Some(host) = config.server.public_url.url.host_str() else {
+        return Vec::new();
+    };
+    let public_port = config.server.public_url.url.port_or_known_default();
+    let upstream_port = config.upstream.url.url.port_or_known_default();
+    let mut ports = vec![7990];
+    ports.extend(upstream_port.filter(|port| *port != 7990));
+    let mut findings = Vec::new();
+    for port in ports {
+        // The gateway itself answers there.
+        if Some(port) == public_port || port == config.server.listen.port() {
+            continue;
+        }
+        let what = format!("around the gateway: {host}:{port}");
+        findings.push(match knock(host, port).await {
+            // Says nothing about others: Bitbucket beside the gateway, or a name of this machine.
+            Some(at) if at.ip().to_canonical().is_loopback() => Finding::good(format!(
+                "{what} answers on loopback, where only this machine reaches it; try it from a user's network too"
+            )),
+            Some(at) => Finding::bad(
+                format!("{what} accepts connections ({at})"),
+                "close this port for everybody but the gateway: whoever reaches Bitbucket there can send the identity header",
+            ),
+            None => Finding::good(format!("{what} does not accept connections from here; try it from a user's network too")),
+        });
+    }
+    findings
+}
+
+async fn knock(host: &str, port: u16) -> Option<SocketAddr> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let connection =
+        tokio::time::timeout(KNOCK, tokio::net::TcpStream::connect((host, port))).await;
+    connection.ok()?.ok()?.peer_addr().ok()
+}
+
+/// Whether `/healthz` at this address answers 200 within a few seconds. Speaks plain HTTP/1.1 to the
+/// admin listener, which has no other language.
+pub async fn is_healthy(url: &str) -> bool {
+    let Ok(url) = url.parse() else { return false };
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = tokio::time::timeout(KNOCK, client.get(url)).await;
+    answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == 200))
+}

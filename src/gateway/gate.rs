@@ -1,0 +1,147 @@
+//! All parts that one configuration makes. A reload builds another gate and swaps the two.
+
+use super::{Error, Lasting};
+use crate::backdoor::{self, Backdoor};
+use crate::config::{self, Config};
+use crate::forward::Upstream;
+use crate::login::{self, Login};
+use crate::policy::Policy;
+use crate::provider::Provider;
+use crate::sanitize::Sanitizer;
+use crate::session::Sessions;
+use crate::web::Pages;
+use std::sync::Arc;
+use url::Url;
+
+/// The parts in the order in which a request meets them.
+pub(super) struct Gate {
+    pub(super) config: Arc<Config>,
+    pub(super) sessions: Sessions,
+    pub(super) sanitizer: Sanitizer,
+    pub(super) policy: Policy,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) login: Login,
+    pub(super) backdoor: Backdoor,
+    pub(super) pages: Arc<Pages>,
+}
+
+impl Gate {
+    /// Builds the parts. What `before` has and this configuration does not change lives on: the
+    /// connections to the upstream, and what was learnt from a provider.
+    pub(super) fn build(
+        config: Arc<Config>,
+        sessions: Sessions,
+        lasting: &Lasting,
+        before: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let pages = Pages::new(&config.server.prefix)?.with_http_targets(http_targets(&config));
+        let pages = Arc::new(pages);
+        let upstream = match before {
+            Some(before) if same_upstream(&before.config, &config) => before.upstream.clone(),
+            _ => Upstream::new(&config, lasting.clock.clone(), lasting.metrics.clone())?,
+        };
+        let providers = providers(&config, lasting, before)?;
+        let login = login::Parts {
+            providers: providers.clone(),
+            sessions: sessions.clone(),
+            identities: lasting.identities.clone(),
+            upstream: upstream.clone(),
+            pages: pages.clone(),
+            browsers: lasting.browsers.clone(),
+            audit: lasting.audit.clone(),
+            metrics: lasting.metrics.clone(),
+            clock: lasting.clock.clone(),
+        };
+        let backdoor = backdoor::Parts {
+            sessions: sessions.clone(),
+            pages: pages.clone(),
+            attempts: lasting.attempts.clone(),
+            audit: lasting.audit.clone(),
+            metrics: lasting.metrics.clone(),
+            clock: lasting.clock.clone(),
+            leftovers: login::leftovers(&config.upstream, &config.server.public_url),
+        };
+        Ok(Self {
+            sanitizer: Sanitizer::new(&config),
+            policy: Policy::new(&config),
+            login: Login::new(&config, login),
+            backdoor: Backdoor::new(&config, backdoor)?,
+            config,
+            sessions,
+            upstream,
+            providers,
+            pages,
+        })
+    }
+}
+
+/// Whether a form may have to lead to plain `http` where the pages' usual policy does not.
+fn http_targets(config: &Config) -> bool {
+    config.providers.iter().any(leads_to_http)
+        || config
+            .sign_out
+            .redirect_to
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "http")
+}
+
+/// `http` beyond loopback, or on `[::1]`, which a Content-Security-Policy cannot name.
+fn leads_to_http(provider: &config::Provider) -> bool {
+    let endpoints = &provider.endpoints;
+    let given = [&endpoints.authorization, &endpoints.end_session];
+    provider.insecure_http
+        || provider.issuer.starts_with("http://[")
+        || given
+            .into_iter()
+            .flatten()
+            .any(|url| url.as_str().starts_with("http://["))
+}
+
+/// Whether the upstream's connections and what it is told stay the same.
+fn same_upstream(a: &Config, b: &Config) -> bool {
+    a.upstream == b.upstream
+        && a.identity == b.identity
+        && a.session.cookie_name == b.session.cookie_name
+        && a.server.public_url == b.server.public_url
+        // Whether Bitbucket's remember-me cookie passes.
+        && a.sign_in.enabled == b.sign_in.enabled
+}
+
+fn providers(
+    config: &Config,
+    lasting: &Lasting,
+    before: Option<&Gate>,
+) -> Result<Vec<Arc<Provider>>, Error> {
+    let addresses_stay = before.is_some_and(|before| {
+        before.config.server.public_url == config.server.public_url
+            && before.config.server.prefix == config.server.prefix
+    });
+    let known = |wanted: &config::Provider| {
+        let before = before.filter(|_| addresses_stay)?;
+        before
+            .providers
+            .iter()
+            .find(|provider| provider.config() == wanted)
+            .cloned()
+    };
+    let build = |provider: &config::Provider| {
+        let redirect_uri = redirect_uri(config, &provider.id);
+        let (clock, metrics) = (lasting.clock.clone(), lasting.metrics.clone());
+        Provider::new(provider, redirect_uri, clock, metrics).map_err(|source| Error::Provider {
+            id: provider.id.clone(),
+            source,
+        })
+    };
+    let providers = config.providers.iter();
+    providers
+        .map(|provider| known(provider).map_or_else(|| build(provider), Ok))
+        .collect()
+}
+
+/// The one address where a provider sends the browser back to.
+pub(super) fn redirect_uri(config: &Config, id: &str) -> Url {
+    let mut url = config.server.public_url.url.clone();
+    url.set_path(&format!("{}/callback/{id}", config.server.prefix));
+    url
+}

@@ -1,0 +1,189 @@
+//! The gateway's own addresses, all on one screen.
+
+use super::gate::Gate;
+use super::serve;
+use crate::login::Arrival;
+use crate::sanitize::CleanRequest;
+use crate::session::{self, Visitor};
+use crate::web::{Audience, Context, Problem, Response, fields};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use std::time::Duration;
+
+/// A form is never larger: credentials, or a provider's answer.
+const MAX_FORM: usize = 64 * 1024;
+/// And never slower.
+const FORM_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl Gate {
+    /// Whether a path, exactly as it was sent, is one of ours. Another spelling of it is not: it
+    /// goes to policy like any other.
+    pub(super) fn is_own(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.pages.prefix());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || self.is_backdoor(path)
+    }
+
+    fn is_backdoor(&self, path: &str) -> bool {
+        self.backdoor.enabled() && path == self.config.backdoor.path
+    }
+}
+
+/// Answers one of our own addresses.
+pub(super) async fn own(
+    gate: &Gate,
+    request: CleanRequest,
+    mut headers: HeaderMap,
+    visitor: Result<Visitor, session::Error>,
+) -> Response {
+    let (head, body, client, id) = request.into_parts();
+    // HTTP/2 says the host in `:authority`; the clean head has it as `Host`.
+    if let Some(host) = head.headers.get(header::HOST) {
+        headers.insert(header::HOST, host.clone());
+    }
+    let context = Context {
+        headers,
+        client: client.ip,
+        concealed: client.concealed,
+        id,
+    };
+    let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
+    let rest = path.strip_prefix(gate.pages.prefix()).unwrap_or_default();
+    // HEAD is GET without the body, which the listener leaves out.
+    let get = head.method == Method::GET || head.method == Method::HEAD;
+    let post = head.method == Method::POST;
+
+    let known = match visitor {
+        Ok(visitor) => visitor,
+        // Who wants to sign in needs no session yet. If the store is still gone at the end of
+        // that, it ends in a page of its own.
+        Err(_)
+            if gate.is_backdoor(path)
+                || rest.starts_with("/login")
+                || rest.starts_with("/callback/") =>
+        {
+            Visitor::Stranger
+        }
+        Err(error) => {
+            return serve::problem(
+                gate,
+                &serve::store_unavailable().because(&error),
+                Audience::Person,
+                &id,
+            );
+        }
+    };
+    let (c, v) = (&context, &known);
+    if gate.is_backdoor(path) {
+        return match (get, post) {
+            (true, _) => gate.backdoor.page(c, query),
+            (_, true) => match form(body).await {
+                Ok(form) => gate.backdoor.attempt(c, v, &form).await,
+                Err(problem) => {
+                    gate.backdoor.unreadable(c);
+                    serve::problem(gate, &problem, Audience::Person, &id)
+                }
+            },
+            _ => wrong_method(gate, c, "GET, HEAD, POST"),
+        };
+    }
+    let segments: Vec<&str> = rest.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["login"] if get => gate.login.login_page(c, v, query),
+        ["start", provider] if get => gate.login.start(c, provider, query).await,
+        ["callback", provider] if get => {
+            let response = fields(query.as_bytes());
+            gate.login
+                .callback(c, v, provider, &response, Arrival::Query)
+                .await
+        }
+        ["callback", provider] if post => match form(body).await {
+            Ok(form) => {
+                let response = fields(&form);
+                gate.login
+                    .callback(c, v, provider, &response, Arrival::Form)
+                    .await
+            }
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+        },
+        ["logout"] if get => gate.login.sign_out_page(v),
+        ["logout"] if post => gate.login.sign_out(c, v).await,
+        ["signed-out"] if get => gate.login.signed_out(v),
+        ["me"] if get => gate.login.me(c, v),
+        ["jwks.json"] if get => jwks(gate, c),
+        ["style.css"] if get => gate.pages.style(),
+        ["icon.svg"] if get => gate.pages.icon(),
+        ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"] | ["start", _] => {
+            wrong_method(gate, c, "GET, HEAD")
+        }
+        ["logout"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
+        _ => {
+            let problem = Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "There is no such page",
+                "The address begins like one of the gateway's own pages, but there is none here.",
+            )
+            .action("Back to the start page", "/");
+            gate.pages.problem(&problem, Audience::Person, &id)
+        }
+    }
+}
+
+fn jwks(gate: &Gate, context: &Context) -> Response {
+    let Some(keys) = gate.upstream.jwks() else {
+        let problem = Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_assertion",
+            "There are no keys",
+            "identity.assertion_header is not configured.",
+        );
+        return gate.pages.problem(&problem, Audience::Machine, &context.id);
+    };
+    let mut response = Response::new(Body::from(keys.to_owned()));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/jwk-set+json"),
+        // Readers that keep the keys no longer than this follow a rotation without a gap.
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn wrong_method(gate: &Gate, context: &Context, allow: &'static str) -> Response {
+    let problem = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "This address is not used this way",
+        "Open it from the page that leads to it.",
+    )
+    .header(header::ALLOW, HeaderValue::from_static(allow))
+    .action("Back to the start page", "/");
+    gate.pages.problem(&problem, Audience::Person, &context.id)
+}
+
+/// A form's bytes: bounded in size and time.
+async fn form(body: Body) -> Result<Bytes, Problem> {
+    let whole = Limited::new(body, MAX_FORM).collect();
+    match tokio::time::timeout(FORM_TIMEOUT, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "form_unreadable",
+            "The form could not be read",
+            "It was cut off or far too large. Go back and try again.",
+        )
+        .detail(error.to_string())),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "form_slow",
+            "The form took too long to arrive",
+            "Go back and try again.",
+        )),
+    }
+}

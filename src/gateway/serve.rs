@@ -1,0 +1,174 @@
+//! One request, from the socket to the answer: a straight line of calls.
+
+use super::gate::Gate;
+use super::{Shared, refusal, routes};
+use crate::sanitize;
+use crate::web::{Audience, Problem, RequestId, Response};
+use axum::body::Body;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// Answers one request. A panic ends this request alone.
+pub(super) async fn serve(shared: &Shared, request: Request<Body>, peer: SocketAddr) -> Response {
+    let gate = shared.gate.load_full();
+    match AssertUnwindSafe(pass(shared, &gate, request, peer))
+        .catch_unwind()
+        .await
+    {
+        Ok(response) => response,
+        Err(_) => {
+            // The panic hook has written the place to the log.
+            shared.lasting.metrics.request("panic", 500);
+            let problem = Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong in the gateway.",
+                "Try again. If it happens again, tell your administrator the request id.",
+            );
+            gate.pages
+                .problem(&problem, Audience::Person, &RequestId::fresh())
+        }
+    }
+}
+
+async fn pass(
+    shared: &Shared,
+    gate: &Arc<Gate>,
+    request: Request<Body>,
+    peer: SocketAddr,
+) -> Response {
+    let audience = audience(request.headers());
+    // Who is asking, by the cookie that the next step cuts out.
+    let visitor = gate.sessions.recognize(request.headers()).await;
+    let own = gate
+        .is_own(request.uri().path())
+        .then(|| request.headers().clone());
+    // What the client says about itself ends here.
+    let request = match gate.sanitizer.clean(request, peer) {
+        Ok(request) => request,
+        Err(error) => {
+            shared
+                .lasting
+                .metrics
+                .request("unreadable", error.status().as_u16());
+            return problem(gate, &unreadable(&error), audience, &RequestId::fresh());
+        }
+    };
+    let id = *request.id();
+    if let Some(headers) = own {
+        // Boxed, as all that is rare here: what a future may become, every request carries along.
+        let response = Box::pin(routes::own(gate, request, headers, visitor)).await;
+        shared
+            .lasting
+            .metrics
+            .request("own", response.status().as_u16());
+        return response;
+    }
+    let visitor = match visitor {
+        Ok(visitor) => visitor,
+        Err(error) => {
+            shared.lasting.metrics.request("store", 503);
+            return problem(gate, &store_unavailable().because(&error), audience, &id);
+        }
+    };
+    // May they.
+    let admitted = match gate.policy.admit(request, visitor) {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            let class = refused.class;
+            let response = Box::pin(refusal::answer(shared, gate, *refused)).await;
+            shared
+                .lasting
+                .metrics
+                .request(class.name(), response.status().as_u16());
+            return response;
+        }
+    };
+    // Nothing but an `Admitted` fits in here.
+    let class = admitted.class();
+    let response = match gate.upstream.forward(admitted).await {
+        Ok(response) => response,
+        Err(error) => problem(
+            gate,
+            &error.problem(gate.config.upstream.kind),
+            class.audience(),
+            &id,
+        ),
+    };
+    shared
+        .lasting
+        .metrics
+        .request(class.name(), response.status().as_u16());
+    response
+}
+
+/// Answers a problem and writes its reason to the log, once.
+pub(super) fn problem(
+    gate: &Gate,
+    problem: &Problem,
+    audience: Audience,
+    id: &RequestId,
+) -> Response {
+    let detail = problem.detail.as_deref().unwrap_or_default();
+    if problem.status.is_server_error() {
+        tracing::warn!(request.id = %id, code = problem.code, detail, "a request failed");
+    } else {
+        tracing::info!(request.id = %id, code = problem.code, detail, "a request was refused");
+    }
+    gate.pages.problem(problem, audience, id)
+}
+
+/// Who reads the answer to a request that is not understood well enough to be classified.
+fn audience(headers: &HeaderMap) -> Audience {
+    let html = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    if html {
+        Audience::Person
+    } else {
+        Audience::Machine
+    }
+}
+
+fn unreadable(error: &sanitize::Error) -> Problem {
+    let (title, message) = match error {
+        sanitize::Error::Method(_) => (
+            "This method is not served here.",
+            "Neither pages nor git nor the REST interface use it.",
+        ),
+        sanitize::Error::Host | sanitize::Error::Framing => (
+            "This request cannot be read.",
+            "It can be understood in more than one way, so it is not passed on. Something between \
+             you and this gateway, or the program that you use, writes requests wrongly.",
+        ),
+        _ => (
+            "This address cannot be read.",
+            "It can be understood in more than one way, so it is not passed on. Check the link.",
+        ),
+    };
+    let problem = Problem::new(error.status(), error.code(), title, message)
+        .action("Back to the start page", "/")
+        .because(error);
+    match error {
+        // RFC 9110 §15.5.6 asks for it.
+        sanitize::Error::Method(_) => problem.header(
+            header::ALLOW,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ),
+        _ => problem,
+    }
+}
+
+pub(super) fn store_unavailable() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store_unavailable",
+        "Sessions cannot be read at the moment.",
+        "Nobody is let in until they can. Try again in a minute; if it lasts, tell your administrator.",
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
+}
