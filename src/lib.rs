@@ -23,7 +23,7 @@
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
 //! | [`gateway`] | builds all parts; routes on one screen; run, reload, drain | every room |
-//! | `demo` | everything on loopback in one process | `gateway`, `config` |
+//! | [`demo`] | everything on loopback in one process | `gateway`, `config` |
 //!
 //! The listing is the data flow:
 //!
@@ -50,6 +50,7 @@ pub mod admin;
 pub mod backdoor;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod directory;
 pub mod forward;
 pub mod gateway;

@@ -1,0 +1,177 @@
+//! A few REST calls, in Bitbucket's shapes.
+
+use super::visitor::{Member, Visitor};
+use super::{Shared, User};
+use aws_lc_rs::digest;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{BoxError, Router};
+use futures_util::{StreamExt, stream};
+use http::{StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A piece of what `send` sends.
+const PIECE: Bytes = Bytes::from_static(&[b'p'; 64 * 1024]);
+
+/// The calls below a version of the interface.
+pub(super) fn api(base: &str) -> Router<Arc<Shared>> {
+    let at = |path| format!("{base}{path}");
+    Router::new()
+        .route(&at("/application-properties"), get(properties))
+        .route(
+            &at("/projects"),
+            get(|_: Member| async { page(vec![project()]) }),
+        )
+        .route(
+            &at("/projects/DEMO"),
+            get(|_: Member| async { Json(project()) }),
+        )
+        .route(
+            &at("/projects/DEMO/repos"),
+            get(|_: Member| async { page(vec![repository()]) }),
+        )
+        .route(
+            &at("/projects/DEMO/repos/hello"),
+            get(|_: Member| async { Json(repository()) }),
+        )
+        .route(&at("/users/{slug}"), get(user))
+}
+
+pub(super) async fn status() -> Json<Value> {
+    Json(json!({ "state": "RUNNING" }))
+}
+
+async fn properties() -> Json<Value> {
+    Json(json!({
+        "version": "9.4.0", "buildNumber": "9004000", "buildDate": "1735689600000",
+        "displayName": "Bitbucket stand-in",
+    }))
+}
+
+fn page(values: Vec<Value>) -> Json<Value> {
+    let size = values.len();
+    Json(json!({ "size": size, "limit": 25, "start": 0, "isLastPage": true, "values": values }))
+}
+
+fn project() -> Value {
+    json!({ "key": "DEMO", "id": 1, "name": "Demo", "public": false, "type": "NORMAL" })
+}
+
+fn repository() -> Value {
+    json!({
+        "slug": "hello", "id": 1, "name": "hello", "scmId": "git", "state": "AVAILABLE",
+        "project": project(),
+    })
+}
+
+async fn user(State(app): State<Arc<Shared>>, _: Member, Path(slug): Path<String>) -> Response {
+    let users = app.users();
+    let found = users
+        .iter()
+        .find(|user| user.username.eq_ignore_ascii_case(&slug));
+    match found {
+        Some(user) => Json(describe(user)).into_response(),
+        None => error(
+            StatusCode::NOT_FOUND,
+            &format!("User {slug} does not exist."),
+            "com.atlassian.bitbucket.user.NoSuchUserException",
+        ),
+    }
+}
+
+fn describe(user: &User) -> Value {
+    json!({
+        "id": user.id, "name": user.username, "slug": user.username.to_lowercase(),
+        "displayName": if user.name.is_empty() { &user.username } else { &user.name },
+        "emailAddress": user.email, "active": true, "type": "NORMAL",
+    })
+}
+
+pub(super) async fn unknown(_: Member) -> Response {
+    error(
+        StatusCode::NOT_FOUND,
+        "There is no such resource.",
+        "com.atlassian.bitbucket.NoSuchEntityException",
+    )
+}
+
+/// The username as plain text; nothing for nobody.
+pub(super) async fn whoami(visitor: Visitor) -> String {
+    visitor
+        .user()
+        .map(|user| user.username.clone())
+        .unwrap_or_default()
+}
+
+/// How much `send` sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct Amount {
+    bytes: u64,
+}
+
+/// Sends as many bytes as asked for, without a length in front.
+pub(super) async fn send(_: Member, Query(Amount { bytes }): Query<Amount>) -> Response {
+    let pieces = stream::unfold(bytes, |left| async move {
+        let piece =
+            PIECE.slice(..usize::try_from(left).map_or(PIECE.len(), |n| n.min(PIECE.len())));
+        let left = left.checked_sub(piece.len() as u64)?;
+        (!piece.is_empty()).then_some((Ok::<_, BoxError>(piece), left))
+    });
+    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+    (kind, Body::from_stream(pieces)).into_response()
+}
+
+/// Counts and digests a body of any size. A body that was cut is an error, not a short one.
+pub(super) async fn receive(_: Member, body: Body) -> Response {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let mut bytes = 0_u64;
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let Ok(piece) = piece else {
+            return error(
+                StatusCode::BAD_REQUEST,
+                "The body was cut.",
+                "java.io.EOFException",
+            );
+        };
+        bytes += piece.len() as u64;
+        digest.update(&piece);
+    }
+    let digest = digest.finish();
+    let hex: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    Json(json!({ "bytes": bytes, "sha256": hex })).into_response()
+}
+
+fn error(status: StatusCode, message: &str, name: &str) -> Response {
+    let error = json!({ "context": null, "message": message, "exceptionName": name });
+    (status, Json(json!({ "errors": [error] }))).into_response()
+}
+
+fn unauthorized(base: &str, message: &str, name: &str) -> Response {
+    let realm = utf8_percent_encode(base, NON_ALPHANUMERIC);
+    let challenge = [(header::WWW_AUTHENTICATE, format!("OAuth realm=\"{realm}\""))];
+    (challenge, error(StatusCode::UNAUTHORIZED, message, name)).into_response()
+}
+
+/// What a REST call of nobody gets.
+pub(super) fn not_permitted(base: &str) -> Response {
+    unauthorized(
+        base,
+        "You are not permitted to access this resource",
+        "com.atlassian.bitbucket.AuthorisationException",
+    )
+}
+
+/// What wrong credentials get, everywhere.
+pub(super) fn wrong_credentials(base: &str) -> Response {
+    unauthorized(
+        base,
+        "Authentication failed. Please check your credentials and try again.",
+        "com.atlassian.bitbucket.auth.IncorrectPasswordAuthenticationException",
+    )
+}
