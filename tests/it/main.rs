@@ -1,0 +1,28 @@
+//! Whole-gateway tests: a gateway on port 0 between a fake provider and a fake Bitbucket, driven by
+//! a browser with a cookie jar. Nothing here leaves the machine, and time is moved by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a failure here is a failed test"
+)]
+
+mod support;
+
+mod access;
+mod assertion;
+mod attacks;
+mod backdoor;
+mod failures;
+mod headers;
+mod operations;
+mod providers;
+mod proxy;
+mod reload;
+mod sessions;
+mod sign_in;
+mod sign_out;
+mod tls;
