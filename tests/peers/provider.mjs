@@ -1,0 +1,54 @@
+// npm `oidc-provider` with three people, its own sign-in pages and RP-initiated logout.
+//
+//   node provider.mjs PORT REDIRECT_URI[,REDIRECT_URI...] [POST_LOGOUT_REDIRECT_URI]
+//
+// Its signing key is made at every start, so a restart on the same port is a key rotation.
+import { generateKeyPairSync } from 'node:crypto';
+import { Provider } from 'oidc-provider';
+
+const [port, redirectUri, signedOutUri] = process.argv.slice(2);
+const issuer = `http://localhost:${port}`;
+
+const people = {
+  ana: { email: 'ana@example.com', email_verified: true, name: 'Ana Horvat', groups: ['dev', 'ops'] },
+  // In an allowed domain, but the provider says that nobody checked the address.
+  ulla: { email: 'ulla@example.com', email_verified: false, name: 'Ulla Unverified', groups: ['dev'] },
+  // The domain only ends like the allowed one.
+  eve: { email: 'eve@evil-example.com', email_verified: true, name: 'Eve Elsewhere', groups: [] },
+};
+
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const kid = `key-${Date.now()}`;
+
+const provider = new Provider(issuer, {
+  clients: [{
+    client_id: 'portcullis',
+    client_secret: 'a secret for the peers: % + & =', // form-encoding matters in Basic (RFC 6749 §2.3.1)
+    redirect_uris: redirectUri.split(','),
+    post_logout_redirect_uris: signedOutUri ? [signedOutUri] : [],
+    id_token_signed_response_alg: 'ES256',
+    token_endpoint_auth_method: 'client_secret_basic',
+  }],
+  jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] },
+  cookies: { keys: ['not a secret'] },
+  claims: {
+    openid: ['sub'],
+    email: ['email', 'email_verified'],
+    profile: ['name', 'preferred_username', 'groups'],
+  },
+  pkce: { required: () => true },
+  features: {
+    devInteractions: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+  },
+  // Only `sub` in the ID token, everything else at userinfo, is this provider's default and kept.
+  findAccount: (_, id) => people[id] && {
+    accountId: id,
+    claims: () => ({ sub: `subject-of-${id}`, preferred_username: id, ...people[id] }),
+  },
+});
+provider.on('server_error', (_, error) => console.error(error));
+for (const event of ['authorization.error', 'grant.error', 'userinfo.error', 'end_session.error']) {
+  provider.on(event, (_, error) => console.error(event, error.message, error.error_description ?? ''));
+}
+provider.listen(Number(port), '127.0.0.1', () => console.log(`${issuer} signs with ${kid}`));
