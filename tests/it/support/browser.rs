@@ -194,6 +194,11 @@ impl Browser {
             .insert(name.into(), value.into());
     }
 
+    pub fn drop_cookie(&mut self, name: &str) {
+        let home = authority(&self.home);
+        self.jar.entry(home).or_default().remove(name);
+    }
+
     pub fn clear_cookies(&mut self) {
         self.jar.clear();
     }
