@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use minijinja::{Environment, Value};
 
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("bitbucket.html", include_str!("templates/bitbucket.html")),
     ("dashboard.html", include_str!("templates/dashboard.html")),
@@ -22,6 +22,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     ),
     ("sorry.html", include_str!("templates/sorry.html")),
     ("controls.html", include_str!("templates/controls.html")),
+    ("people.html", include_str!("templates/people.html")),
     ("received.html", include_str!("templates/received.html")),
     ("provider.html", include_str!("templates/provider.html")),
     ("choose.html", include_str!("templates/choose.html")),

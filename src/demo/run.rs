@@ -65,6 +65,8 @@ struct Demo {
     provider: provider::Provider,
     bitbucket: Bitbucket,
     git: Git,
+    /// Who looks after people and groups by REST.
+    administrator: (String, Secret<String>),
     /// Last, so that it goes when nobody writes into it any more.
     _folder: Folder,
 }
@@ -77,6 +79,8 @@ struct Git {
 
 /// Who signs in with a password at the stand-in.
 const GIT_USER: &str = "ana";
+/// Who looks after people and groups at the stand-in.
+const ADMINISTRATOR: &str = "portcullis";
 /// Who comes in at the backdoor.
 const BACKDOOR_USER: &str = "admin";
 
@@ -102,6 +106,7 @@ impl Demo {
             Err(error) => (None, Some(error.to_string())),
         };
         let password = short_password();
+        let administrator = (ADMINISTRATOR.to_owned(), Secret::new(short_password()));
         let git = Git {
             password: password.clone(),
             missing,
@@ -123,13 +128,14 @@ impl Demo {
             bitbucket::Setup {
                 username: GIT_USER.to_owned(),
                 password: Secret::new(password),
+                administrator: administrator.clone(),
                 repository,
                 controls: Some(Controls {
                     provider: provider.clone(),
                     backdoor_url: format!("http://{}/backdoor", gateway.addr()),
                     configuration: configuration(&values.masked()),
                 }),
-                clock: Clock::system(),
+                ..bitbucket::Setup::plain(Clock::system())
             },
         )?;
         let settings = folder.write("portcullis.toml", &configuration(&values))?;
@@ -140,6 +146,7 @@ impl Demo {
             provider,
             bitbucket,
             git,
+            administrator,
             _folder: folder,
         })
     }
@@ -161,6 +168,8 @@ impl Demo {
         let password = &self.git.password;
         let backdoor_password = &self.backdoor_password;
         let credentials = format!("{GIT_USER}:{password}");
+        let (administrator, administrator_password) = &self.administrator;
+        let administrator = format!("{administrator}:{}", administrator_password.expose());
         let (clone, push) = match &self.git.missing {
             None => (
                 format!("git clone http://{credentials}@{gateway}/scm/demo/hello.git"),
@@ -181,6 +190,7 @@ Portcullis demo. Everything is on 127.0.0.1, and gone when you press Ctrl-C.
   Clone      {clone}
   Push       {push}
   Script     curl -u {credentials} http://{gateway}/rest/api/1.0/projects
+  People     curl -u {administrator} http://{gateway}/rest/api/1.0/admin/users
   Backdoor   http://{gateway}/backdoor as {BACKDOOR_USER} with the password {backdoor_password}
   Outage     \"Stop the provider\" on the dashboard closes {provider}; sign out, use /backdoor again
   Health     http://{admin}/readyz and /metrics; Bitbucket around the gateway: http://{upstream}/
@@ -269,6 +279,7 @@ mod tests {
             format!("http://{admin}/readyz"),
             format!("with the password {}", demo.backdoor_password),
             format!("curl -u ana:{}", demo.git.password),
+            format!("curl -u portcullis:{}", demo.administrator.1.expose()),
             demo.provider.issuer().to_owned(),
         ] {
             assert!(text.contains(&expected), "{expected}");

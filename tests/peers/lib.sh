@@ -152,6 +152,24 @@ need_npm() {
   fail "cannot install the npm packages"
 }
 
+# need_venv NAME PACKAGE==VERSION...: a Python of its own with these packages. Sets VENV.
+need_venv() {
+  VENV=$PEERS_DIR/venv-$1
+  shift
+  need_apt python3 python3-venv
+  [[ -f $VENV/installed && $(<"$VENV/installed") == "$*" ]] && return 0
+  rm -rf "$VENV"
+  python3 -m venv "$VENV"
+  for _ in 1 2 3; do
+    if "$VENV/bin/pip" install -q --disable-pip-version-check "$@" >>"$WORK/pip.log" 2>&1 </dev/null; then
+      echo "$*" >"$VENV/installed"
+      return 0
+    fi
+    sleep 2
+  done
+  fail "cannot install $*"
+}
+
 # run_node SCRIPT ARGUMENTS...: imports are looked up beside the script, so it is copied to where the
 # packages are. Replaces the shell: use it with `start`, or in a subshell.
 run_node() {

@@ -1,21 +1,43 @@
-//! A stand-in for Bitbucket: it believes the identity header as the real one does with a plugin, and
-//! shows what reached it.
+//! A stand-in for Bitbucket: it believes the identity header as the real one does with a plugin,
+//! knows people and groups as the real one's REST calls say them, and shows what reached it.
 //!
 //! Its addresses, status codes, header fields and cookies are Bitbucket's as far as a gateway in
 //! front of it can notice. It believes the header from anybody who reaches it, so it listens on
 //! loopback, and refuses a request that did not come over a loopback connection.
+//!
+//! For tests of a client, [`Bitbucket::people`] says and shows whom it knows,
+//! [`Bitbucket::calls`] what it was asked to do about them, and the methods beside these make it
+//! slow, read-only, full or broken.
 
+mod admin;
+mod behaviour;
+mod calls;
 mod cgi;
+mod controls;
+mod faults;
+mod input;
 mod live;
 mod pages;
+mod paging;
+mod people;
+mod refusal;
+mod register;
 mod rest;
 mod scm;
 #[cfg(test)]
 mod tests;
 mod visitor;
 
+pub use behaviour::Hold;
+pub use calls::Call;
+pub use faults::Fault;
+pub use people::{Details, People};
+pub use refusal::Refusal;
+pub use register::{Account, Directory, Permission, TokenKind};
 pub use scm::Repository;
 
+use self::behaviour::Behaviour;
+use self::register::Register;
 use super::Error;
 use super::loopback::{Bound, Loopback};
 use super::page::Pages;
@@ -49,7 +71,9 @@ pub const SESSION_COOKIE: &str = "BITBUCKETSESSIONID";
 /// Bitbucket's default, `server.session.timeout`.
 const SESSION_LIFETIME: Duration = Duration::from_secs(1800);
 const MAX_SESSIONS: usize = 4096;
-const MAX_USERS: usize = 1000;
+/// People who are known by the header alone; their ids come before everybody else's.
+const MAX_GUESTS: usize = 1000;
+const FIRST_ID: u64 = 1001;
 /// Requests that are remembered.
 const MAX_RECEIVED: usize = 64;
 /// The largest form that is read. Git and the receiving REST call have no limit.
@@ -60,8 +84,17 @@ const MAX_FORM: usize = 64 * 1024;
 pub struct Setup {
     /// Who can sign in with a password: on its own login page, and with Basic authentication.
     pub username: String,
-    /// The password, which works as a token too, by itself, in `Authorization: Bearer`.
+    /// The password, which works as an HTTP access token too, by itself, in
+    /// `Authorization: Bearer`.
     pub password: Secret<String>,
+    /// Username and password of somebody with `ADMIN`, for REST calls with Basic authentication.
+    pub administrator: (String, Secret<String>),
+    /// Groups that are there, with the global permission of each.
+    pub groups: Vec<(String, Option<Permission>)>,
+    /// Where `addToDefaultGroup` adds to, and where the two people above are.
+    pub default_group: String,
+    /// Whom the header signs in.
+    pub recognition: Recognition,
     /// What is served under `/scm/`; none: 501.
     pub repository: Option<Repository>,
     /// What the dashboard controls and shows of the rest of the demo.
@@ -71,17 +104,39 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Without git and controls, with a random password for `ana`.
+    /// Without git and controls, with random passwords for `ana` and the administrator
+    /// `portcullis`. There are the groups `stash-users` with `LICENSED_USER`, the default one,
+    /// `bitbucket-admins` with `ADMIN` and `bitbucket-sysadmins` with `SYS_ADMIN`. The header signs
+    /// anybody in.
     #[must_use]
     pub fn plain(clock: Clock) -> Self {
+        let group = |name: &str, permission| (name.to_owned(), Some(permission));
         Self {
             username: "ana".to_owned(),
             password: Secret::new(crate::random::token()),
+            administrator: ("portcullis".to_owned(), Secret::new(crate::random::token())),
+            groups: vec![
+                group("stash-users", Permission::LicensedUser),
+                group("bitbucket-admins", Permission::Admin),
+                group("bitbucket-sysadmins", Permission::SysAdmin),
+            ],
+            default_group: "stash-users".to_owned(),
+            recognition: Recognition::Anybody,
             repository: None,
             controls: None,
             clock,
         }
     }
+}
+
+/// Whom the identity header signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recognition {
+    /// Whoever it names: their name, address and groups are what the other headers say.
+    Anybody,
+    /// As Bitbucket with a plugin that looks people up: who is unknown stays nobody, and who has no
+    /// `LICENSED_USER` is told so. The other headers count for nothing.
+    Known,
 }
 
 /// The rest of the demo, as far as the dashboard reaches it.
@@ -123,8 +178,13 @@ struct Shared {
     password: Secret<String>,
     repository: Option<Repository>,
     controls: Option<Controls>,
+    recognition: Recognition,
+    clock: Clock,
     sessions: Shelf<Session>,
-    users: Mutex<Vec<User>>,
+    register: Mutex<Register>,
+    /// People whom only the header has ever named.
+    guests: Mutex<Vec<User>>,
+    behaviour: Behaviour,
     received: Mutex<VecDeque<Received>>,
     requests: AtomicU64,
     pages: Pages,
@@ -138,14 +198,15 @@ struct Session {
     by_form: bool,
 }
 
-/// Somebody whom the stand-in has seen.
+/// Somebody, as the request that they make shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct User {
-    id: usize,
+    id: u64,
     username: String,
     name: String,
     email: String,
     groups: Vec<String>,
+    level: Option<Permission>,
 }
 
 /// Starts a stand-in on a free port of 127.0.0.1.
@@ -159,13 +220,18 @@ pub async fn start(setup: Setup) -> Result<Bitbucket, Error> {
 
 /// Starts a stand-in on a port that is bound already.
 pub(super) fn start_on(bound: Bound, setup: Setup) -> Result<Bitbucket, Error> {
+    let register = Register::new(&setup, FIRST_ID);
     let shared = Arc::new(Shared {
         username: setup.username,
         password: setup.password,
         repository: setup.repository,
         controls: setup.controls,
-        sessions: Shelf::new(setup.clock, SESSION_LIFETIME, MAX_SESSIONS),
-        users: Mutex::default(),
+        recognition: setup.recognition,
+        sessions: Shelf::new(setup.clock.clone(), SESSION_LIFETIME, MAX_SESSIONS),
+        clock: setup.clock,
+        register: Mutex::new(register),
+        guests: Mutex::default(),
+        behaviour: Behaviour::new(),
         received: Mutex::default(),
         requests: AtomicU64::new(0),
         pages: Pages::new()?,
@@ -187,7 +253,8 @@ fn router(shared: &Arc<Shared>) -> Router {
             get(pages::repository),
         )
         .route("/configuration", get(pages::configuration))
-        .route("/demo/provider", post(pages::switch))
+        .route("/demo/provider", post(controls::provider))
+        .route("/demo/bitbucket", post(controls::bitbucket))
         .route("/login", get(pages::login))
         .route("/j_atl_security_check", post(pages::check_password))
         .route("/j_atl_security_logout", any(pages::log_out))
@@ -215,6 +282,10 @@ fn router(shared: &Arc<Shared>) -> Router {
         .layer(middleware::from_fn_with_state(
             Arc::clone(shared),
             visitor::recognize,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(shared),
+            behaviour::behave,
         ))
         .with_state(Arc::clone(shared))
 }
@@ -250,8 +321,12 @@ impl Shared {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn users(&self) -> MutexGuard<'_, Vec<User>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guests(&self) -> MutexGuard<'_, Vec<User>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, request: &Request, peer: SocketAddr, username: Option<String>) {
@@ -268,27 +343,35 @@ impl Shared {
         });
     }
 
-    /// Makes somebody known, or remembers what is new about them. Bitbucket compares names without
-    /// case.
+    /// Remembers somebody whom only the header names, and what is new about them.
     fn meet(&self, seen: User) -> User {
-        let mut users = self.users();
-        let same = |user: &&mut User| user.username.eq_ignore_ascii_case(&seen.username);
-        if let Some(user) = users.iter_mut().find(same) {
-            if !seen.name.is_empty() {
-                *user = User {
-                    id: user.id,
-                    ..seen
-                };
-            }
-            return user.clone();
+        let mut guests = self.guests();
+        let found = guests
+            .iter_mut()
+            .find(|guest| register::same(&guest.username, &seen.username));
+        if let Some(guest) = found {
+            *guest = User {
+                id: guest.id,
+                ..seen
+            };
+            return guest.clone();
         }
-        let user = User {
-            id: users.len() + 1,
+        let guest = User {
+            id: guests.len() as u64 + 1,
             ..seen
         };
-        if users.len() < MAX_USERS {
-            users.push(user.clone());
+        if guests.len() < MAX_GUESTS {
+            guests.push(guest.clone());
         }
-        user
+        guest
+    }
+
+    /// Somebody whom only the header has named.
+    fn guest(&self, username: &str) -> Option<User> {
+        let guests = self.guests();
+        let found = guests
+            .iter()
+            .find(|guest| register::same(&guest.username, username));
+        found.cloned()
     }
 }

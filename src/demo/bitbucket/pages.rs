@@ -1,7 +1,9 @@
 //! Its pages.
 
-use super::visitor::{Member, Visitor, right, text};
-use super::{SESSION_COOKIE, Session, Shared, USER_HEADER};
+use super::people::everybody;
+use super::register::Permission;
+use super::visitor::{Member, Visitor, text};
+use super::{SESSION_COOKIE, Session, Shared, USER_HEADER, controls};
 use crate::demo::loopback::Peer;
 use crate::demo::page::initial;
 use crate::web::{ReturnPath, cookies};
@@ -9,13 +11,15 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use minijinja::{Value, context};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// Requests of the list on the dashboard.
 const RECENT: usize = 12;
+/// People and groups of the lists there.
+const SHOWN: usize = 100;
 /// Fields that only the gateway may write.
 const IDENTITY: [&str; 4] = [
     USER_HEADER,
@@ -64,18 +68,6 @@ fn received(parts: &Parts) -> Value {
     }
 }
 
-/// The switch of the provider.
-fn controls(app: &Shared) -> Value {
-    match &app.controls {
-        Some(controls) => context! { provider => context! {
-            running => controls.provider.listener().is_running(),
-            url => controls.provider.issuer(),
-            backdoor => controls.backdoor_url.as_str(),
-        } },
-        None => context! {},
-    }
-}
-
 /// How to reach the repository.
 fn git(app: &Shared, headers: &HeaderMap) -> Value {
     let base = base(headers);
@@ -87,6 +79,40 @@ fn git(app: &Shared, headers: &HeaderMap) -> Value {
         git_user => user,
         git_password => password,
     }
+}
+
+/// Whom Bitbucket knows: this is no list for everybody in a real one.
+fn people(app: &Shared) -> Value {
+    let register = app.register();
+    let groups: Vec<Value> = register
+        .groups()
+        .into_iter()
+        .take(SHOWN)
+        .map(|group| {
+            context! {
+                name => group.name.as_str(),
+                permission => group.granted.map(Permission::as_str),
+                members => group.members.len(),
+            }
+        })
+        .collect();
+    let everybody = everybody(&register);
+    let users: Vec<Value> = everybody
+        .iter()
+        .take(SHOWN)
+        .map(|user| {
+            context! {
+                username => user.username.as_str(),
+                name => user.name.as_str(),
+                email => user.email.as_str(),
+                directory => user.directory.name(),
+                active => user.active,
+                groups => user.groups.clone(),
+                permission => user.permission.map(Permission::as_str),
+            }
+        })
+        .collect();
+    context! { users, groups, more => everybody.len().saturating_sub(SHOWN) }
 }
 
 pub(super) async fn dashboard(
@@ -117,9 +143,10 @@ pub(super) async fn dashboard(
         groups => user.groups.clone(),
         known_by => by.as_str(),
         recent,
+        people => people(&app),
         ..context! {
             ..git(&app, &parts.headers),
-            ..controls(&app),
+            ..controls::shown(&app),
             ..received(&parts),
             ..frame(&Visitor::Known(user.clone(), by), &parts.headers)
         }
@@ -217,7 +244,7 @@ fn login_page(
         next,
         failed,
         ..context! {
-            ..controls(app),
+            ..controls::shown(app),
             ..received(parts),
             ..frame(visitor, &parts.headers)
         }
@@ -245,11 +272,17 @@ pub(super) async fn check_password(
     parts: Parts,
     Form(form): Form<Credentials>,
 ) -> Response {
-    if !form.j_username.eq_ignore_ascii_case(&app.username) || !right(&app, &form.j_password) {
+    let register = app.register();
+    let known = register
+        .with_password(&form.j_username, &form.j_password)
+        .filter(|person| register.level(person.id).is_some())
+        .map(|person| person.username.clone());
+    drop(register);
+    let Some(username) = known else {
         return login_page(&app, &visitor, &form.next, &parts, true);
-    }
+    };
     let id = app.sessions.put(Session {
-        username: app.username.clone(),
+        username,
         by_form: true,
     });
     let cookie = format!("{SESSION_COOKIE}={id}; Path=/; HttpOnly");
@@ -266,67 +299,4 @@ pub(super) async fn log_out(State(app): State<Arc<Shared>>, headers: HeaderMap) 
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
-}
-
-/// The form of the demo's controls.
-#[derive(Debug, Deserialize)]
-pub(super) struct Switch {
-    action: Action,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Stop,
-    Start,
-}
-
-/// Stops or starts the provider. No session is asked for: with the provider stopped, there may be
-/// none, and this is the way back.
-pub(super) async fn switch(
-    State(app): State<Arc<Shared>>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(Switch { action }): Form<Switch>,
-) -> Response {
-    let own = HeaderValue::from_str(&base(&headers)).ok();
-    let origin = headers.get(header::ORIGIN);
-    let Some(controls) = app.controls.as_ref() else {
-        return not_found(State(app), visitor, headers).await;
-    };
-    // Another site's form must not switch anything.
-    if origin.is_some() && origin != own.as_ref() {
-        return (StatusCode::FORBIDDEN, "XSRF check failed\n").into_response();
-    }
-    let provider = controls.provider.listener();
-    let done = match action {
-        Action::Stop => {
-            provider.stop().await;
-            Ok(())
-        }
-        Action::Start => provider.start().await,
-    };
-    match done {
-        Ok(()) => {
-            let to = if visitor.user().is_some() {
-                "/dashboard"
-            } else {
-                "/login"
-            };
-            Redirect::to(to).into_response()
-        }
-        Err(error) => {
-            let values = context! {
-                title => "The provider cannot start",
-                message => error.to_string(),
-                ..frame(&visitor, &headers)
-            };
-            app.pages.show(
-                "sorry.html",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                None,
-                values,
-            )
-        }
-    }
 }

@@ -1,16 +1,16 @@
-//! A few REST calls, in Bitbucket's shapes.
+//! A few REST calls, in Bitbucket's shapes. Those about people are in [`super::admin`].
 
+use super::refusal::error;
 use super::visitor::{Member, Visitor};
-use super::{Shared, User};
+use super::{Shared, User, admin};
 use aws_lc_rs::digest;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{BoxError, Router};
 use futures_util::{StreamExt, stream};
 use http::{StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) fn api(base: &str) -> Router<Arc<Shared>> {
             &at("/projects/DEMO/repos/hello"),
             get(|_: Member| async { Json(repository()) }),
         )
-        .route(&at("/users/{slug}"), get(user))
+        .merge(admin::api(base))
 }
 
 pub(super) async fn status() -> Json<Value> {
@@ -69,22 +69,8 @@ fn repository() -> Value {
     })
 }
 
-async fn user(State(app): State<Arc<Shared>>, _: Member, Path(slug): Path<String>) -> Response {
-    let users = app.users();
-    let found = users
-        .iter()
-        .find(|user| user.username.eq_ignore_ascii_case(&slug));
-    match found {
-        Some(user) => Json(describe(user)).into_response(),
-        None => error(
-            StatusCode::NOT_FOUND,
-            &format!("User {slug} does not exist."),
-            "com.atlassian.bitbucket.user.NoSuchUserException",
-        ),
-    }
-}
-
-fn describe(user: &User) -> Value {
+/// Somebody whom only the header has named.
+pub(super) fn describe(user: &User) -> Value {
     json!({
         "id": user.id, "name": user.username, "slug": user.username.to_lowercase(),
         "displayName": if user.name.is_empty() { &user.username } else { &user.name },
@@ -95,8 +81,9 @@ fn describe(user: &User) -> Value {
 pub(super) async fn unknown(_: Member) -> Response {
     error(
         StatusCode::NOT_FOUND,
+        None,
         "There is no such resource.",
-        "com.atlassian.bitbucket.NoSuchEntityException",
+        Some("com.atlassian.bitbucket.NoSuchEntityException"),
     )
 }
 
@@ -135,8 +122,9 @@ pub(super) async fn receive(_: Member, body: Body) -> Response {
         let Ok(piece) = piece else {
             return error(
                 StatusCode::BAD_REQUEST,
+                None,
                 "The body was cut.",
-                "java.io.EOFException",
+                Some("java.io.EOFException"),
             );
         };
         bytes += piece.len() as u64;
@@ -147,31 +135,12 @@ pub(super) async fn receive(_: Member, body: Body) -> Response {
     Json(json!({ "bytes": bytes, "sha256": hex })).into_response()
 }
 
-fn error(status: StatusCode, message: &str, name: &str) -> Response {
-    let error = json!({ "context": null, "message": message, "exceptionName": name });
-    (status, Json(json!({ "errors": [error] }))).into_response()
-}
-
-fn unauthorized(base: &str, message: &str, name: &str) -> Response {
-    let realm = utf8_percent_encode(base, NON_ALPHANUMERIC);
-    let challenge = [(header::WWW_AUTHENTICATE, format!("OAuth realm=\"{realm}\""))];
-    (challenge, error(StatusCode::UNAUTHORIZED, message, name)).into_response()
-}
-
-/// What a REST call of nobody gets.
-pub(super) fn not_permitted(base: &str) -> Response {
-    unauthorized(
-        base,
-        "You are not permitted to access this resource",
-        "com.atlassian.bitbucket.AuthorisationException",
-    )
-}
-
 /// What wrong credentials get, everywhere.
-pub(super) fn wrong_credentials(base: &str) -> Response {
-    unauthorized(
-        base,
+pub(super) fn wrong_credentials() -> Response {
+    error(
+        StatusCode::UNAUTHORIZED,
+        None,
         "Authentication failed. Please check your credentials and try again.",
-        "com.atlassian.bitbucket.auth.IncorrectPasswordAuthenticationException",
+        Some("com.atlassian.bitbucket.auth.IncorrectPasswordAuthenticationException"),
     )
 }

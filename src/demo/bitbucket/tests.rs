@@ -1,5 +1,11 @@
 //! The stand-in as a gateway sees it.
 
+mod behaviour;
+mod groups;
+mod permissions;
+mod recognition;
+mod users;
+
 use super::*;
 use crate::demo::provider;
 use axum::body::Body;
@@ -11,6 +17,10 @@ use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 const PASSWORD: &str = "correct horse";
+/// Of the administrator, `portcullis`.
+const ADMIN_PASSWORD: &str = "battery staple";
+const ONE: &str = "/rest/api/1.0";
+const LATEST: &str = "/rest/api/latest";
 
 struct World {
     bitbucket: Bitbucket,
@@ -18,12 +28,21 @@ struct World {
 }
 
 async fn world_with(controls: Option<Controls>) -> World {
-    // Only the first call of the process does something.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let setup = Setup {
-        password: Secret::new(PASSWORD.to_owned()),
+    world_of(Setup {
         controls,
         ..Setup::plain(Clock::system())
+    })
+    .await
+}
+
+async fn world_of(setup: Setup) -> World {
+    // Only the first call of the process does something.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let administrator = setup.administrator.0.clone();
+    let setup = Setup {
+        password: Secret::new(PASSWORD.to_owned()),
+        administrator: (administrator, Secret::new(ADMIN_PASSWORD.to_owned())),
+        ..setup
     };
     World {
         bitbucket: start(setup).await.unwrap(),
@@ -51,6 +70,71 @@ impl World {
     fn as_zoe(&self, path: &str) -> RequestBuilder {
         self.get(path).header(USER_HEADER, "zoe")
     }
+
+    fn people(&self) -> People {
+        self.bitbucket.people()
+    }
+
+    /// A call by the administrator, below the latest interface.
+    fn call(&self, method: &str, path: &str) -> RequestBuilder {
+        self.call_of("portcullis", ADMIN_PASSWORD, method, path)
+    }
+
+    /// A call by somebody else.
+    fn call_of(&self, user: &str, password: &str, method: &str, path: &str) -> RequestBuilder {
+        let method = method.parse().unwrap();
+        self.http
+            .request(method, self.at(&format!("{LATEST}{path}")))
+            .basic_auth(user, Some(password))
+    }
+
+    /// Somebody of Bitbucket's own directory with this password.
+    fn add(&self, username: &str, password: &str) {
+        let account = Account {
+            password: Some(Secret::new(password.to_owned())),
+            ..Account::new(username)
+        };
+        self.people().add_user(account).unwrap();
+    }
+
+    /// Somebody with `SYS_ADMIN`, whom the administrator does not reach, called `root`.
+    fn add_root(&self) {
+        self.add("root", "root's");
+        self.people().join("root", "bitbucket-sysadmins").unwrap();
+    }
+}
+
+/// That a call is refused with this status, and with this in its exception and its message.
+async fn refused(request: RequestBuilder, status: u16, exception: &str, message: &str) {
+    let response = send(request).await;
+    let url = response.url().clone();
+    assert_eq!(response.status(), status, "{url}");
+    assert_eq!(field(&response, "content-type"), "application/json");
+    let body: Value = response.json().await.unwrap();
+    let errors = body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{url}");
+    let error = errors[0].as_object().unwrap();
+    let fields: Vec<_> = error.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["context", "exceptionName", "message"], "{url}");
+    let name = error["exceptionName"].as_str().unwrap_or_default();
+    assert!(name.ends_with(exception), "{url}: {name}");
+    let text = error["message"].as_str().unwrap();
+    assert!(text.contains(message), "{url}: {text}");
+}
+
+/// That a call succeeds without a word.
+async fn done(request: RequestBuilder, status: u16) {
+    let response = send(request).await;
+    assert_eq!(response.status(), status, "{}", response.url());
+    assert_eq!(response.text().await.unwrap(), "");
+}
+
+/// The names of a page, of people, groups or strings.
+fn names(page: &Value) -> Vec<&str> {
+    let values = page["values"].as_array().unwrap().iter();
+    values
+        .map(|value| value.as_str().or(value["name"].as_str()).unwrap())
+        .collect()
 }
 
 async fn send(request: RequestBuilder) -> Response {
