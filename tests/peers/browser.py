@@ -8,6 +8,7 @@ import html.parser
 import http.cookiejar
 import ssl
 import sys
+import typing
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,13 +19,23 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class Button(typing.NamedTuple):
+    name: str | None
+    value: str
+    action: str | None = None  # where it sends its form instead of where the form says
+
+
 class Form:
     def __init__(self, base, attributes):
         self.action = urllib.parse.urljoin(base, attributes.get("action") or base)
         self.method = (attributes.get("method") or "get").upper()
         self.fields = []  # [name, value], as they would be sent
         self.types = {}  # name -> type
-        self.buttons = []  # (name, value), sent only when it is the one that is pressed
+        self.buttons = []  # sent only when it is the one that is pressed
+
+    def button_to(self, path):
+        """The button that sends this form to an address with this path, or None."""
+        return next((b for b in self.buttons if urllib.parse.urlsplit(b.action or self.action).path == path), None)
 
     def named(self, *types):
         """The name of the first field of one of these types."""
@@ -51,7 +62,9 @@ class _Reader(html.parser.HTMLParser):
             kind = (a.get("type") or ("text" if tag == "input" else "submit")).lower()
             name = a.get("name")
             if kind == "submit":
-                self.form.buttons.append((name, a.get("value", "")))
+                action = a.get("formaction")
+                action = action and urllib.parse.urljoin(self.base, action)
+                self.form.buttons.append(Button(name, a.get("value", ""), action))
             elif name and (kind not in ("checkbox", "radio") or "checked" in a):
                 self.form.fields.append([name, a.get("value", "")])
                 self.form.types[name] = kind
@@ -103,9 +116,16 @@ class Page:
         return f"{self.method} {self.url} -> {self.status}: {self.text[:400]!r}"
 
 
+class _Cookies(http.cookiejar.DefaultCookiePolicy):
+    """Loopback is a trustworthy place to browsers: what a cookie's `Secure` asks for is given there."""
+
+    def return_ok_secure(self, cookie, request):
+        return urllib.parse.urlsplit(request.full_url).hostname == "localhost" or super().return_ok_secure(cookie, request)
+
+
 class Browser:
     def __init__(self, ca_file=None):
-        self.jar = http.cookiejar.CookieJar()
+        self.jar = http.cookiejar.CookieJar(_Cookies())
         self.hops = []  # every page since `open` or `submit`, redirects included
         tls = ssl.create_default_context(cafile=ca_file)
         self._opener = urllib.request.build_opener(
@@ -153,19 +173,26 @@ class Browser:
         return self._follow(self.fetch(url, headers=headers))
 
     def submit(self, page, form, button=None, **values):
-        """Sends a form of a page, with these fields filled in."""
+        """Sends a form of a page, with these fields filled in. A pair is a button too."""
         fields = [(n, values.pop(n, v)) for n, v in form.fields] + list(values.items())
-        if button:
-            fields.append(button)
+        button = Button(*button) if button else Button(None, "")
+        if button.name:
+            fields.append((button.name, button.value))
+        action = button.action or form.action
         self.hops = []
         if form.method == "GET":
-            return self._follow(self.fetch(form.action.split("?")[0] + "?" + urllib.parse.urlencode(fields)))
+            return self._follow(self.fetch(action.split("?")[0] + "?" + urllib.parse.urlencode(fields)))
         base = urllib.parse.urlsplit(page.url)
-        return self._follow(self.fetch(form.action, form=fields, origin=f"{base.scheme}://{base.netloc}"))
+        return self._follow(self.fetch(action, form=fields, origin=f"{base.scheme}://{base.netloc}"))
 
     def cookie(self, name_part):
         """`name=value` of the cookie whose name has this part, or None."""
         return next((f"{c.name}={c.value}" for c in self.jar if name_part in c.name and c.value), None)
+
+    def forget(self, name_part):
+        """Throws the cookies away whose names have this part."""
+        for c in [c for c in self.jar if name_part in c.name]:
+            self.jar.clear(c.domain, c.path, c.name)
 
 
 def backdoor(browser, gateway, username, password):

@@ -82,7 +82,10 @@ stop() {
 finish() {
   local status=$?
   trap - EXIT
-  for pid in "${STARTED[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  # What was started with `setsid` leads a group, and takes it along.
+  for pid in "${STARTED[@]}"; do
+    kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true
+  done
   for _ in $(seq 30); do
     [[ -n $(jobs -rp) ]] || break
     sleep 0.1
@@ -152,22 +155,42 @@ need_npm() {
   fail "cannot install the npm packages"
 }
 
-# need_venv NAME PACKAGE==VERSION...: a Python of its own with these packages. Sets VENV.
+# need_venv NAME [PACKAGE==VERSION...]: a Python of its own in $VENV with these packages or, when none is
+# named, with those of NAME.txt, in exactly the versions and files that it lists.
 need_venv() {
-  VENV=$PEERS_DIR/venv-$1
-  shift
   need_apt python3 python3-venv
-  [[ -f $VENV/installed && $(<"$VENV/installed") == "$*" ]] && return 0
-  rm -rf "$VENV"
-  python3 -m venv "$VENV"
+  VENV=$PEERS_DIR/venv-$1
+  local wanted packages=("${@:2}")
+  ((${#packages[@]})) || packages=(--no-deps --only-binary :all: --require-hashes -r "$PEERS/$1.txt")
+  wanted=$(python3 -VV; echo "${packages[*]}"; (($# > 1)) || sha256sum <"$PEERS/$1.txt")
+  [[ -f $VENV/installed && $(<"$VENV/installed") == "$wanted" ]] && return 0
   for _ in 1 2 3; do
-    if "$VENV/bin/pip" install -q --disable-pip-version-check "$@" >>"$WORK/pip.log" 2>&1 </dev/null; then
-      echo "$*" >"$VENV/installed"
+    rm -rf "$VENV"
+    if { python3 -m venv "$VENV" && "$VENV/bin/pip" install -q --disable-pip-version-check "${packages[@]}"; } \
+      >>"$WORK/pip.log" 2>&1 </dev/null; then
+      echo "$wanted" >"$VENV/installed"
       return 0
     fi
     sleep 2
   done
-  fail "cannot install $*"
+  fail "cannot install what $1 needs"
+}
+
+# need_maven GROUP:ARTIFACT:VERSION:TYPE SHA256: one file, without what it depends on, in $MAVEN_FILE.
+need_maven() {
+  need_apt default-jre-headless maven
+  export JAVA_HOME=/usr/lib/jvm/default-java
+  local repository=$PEERS_DIR/maven group artifact version type
+  IFS=: read -r group artifact version type <<<"$1"
+  MAVEN_FILE=$repository/${group//.//}/$artifact/$version/$artifact-$version.$type
+  for attempt in 1 2 3 4; do
+    sha256sum --status -c - 2>/dev/null <<<"$2  $MAVEN_FILE" && return 0
+    ((attempt < 4)) || break
+    rm -f "$MAVEN_FILE"
+    mvn -B -q -Dmaven.repo.local="$repository" "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:get" \
+      -Dartifact="$1" -Dtransitive=false >>"$WORK/maven.log" 2>&1 </dev/null || sleep 2
+  done
+  fail "cannot get $1 with the SHA-256 $2"
 }
 
 # run_node SCRIPT ARGUMENTS...: imports are looked up beside the script, so it is copied to where the
@@ -202,7 +225,7 @@ write_config() {
   port=$(free_port) admin_port=$(free_port)
   GATEWAY=$scheme://localhost:$port
   GATEWAY_ADMIN=http://127.0.0.1:$admin_port
-  openssl rand -hex 64 >"$WORK/session.key"
+  (umask 077 && openssl rand -hex 64 >"$WORK/session.key")
   local hash
   # Hashed by another program than the one that verifies it.
   hash=$(printf %s "$BACKDOOR_PASSWORD" | argon2 "$(openssl rand -hex 8)" -id -t 2 -m 15 -p 1 -e)
@@ -244,6 +267,17 @@ client_secret = "unused"
 TOML
 }
 
+# Every fact about the person in a header of its own: gateway.py knows their names.
+facts_in_headers() {
+  cat <<TOML
+
+[identity]
+email_header = "X-Forwarded-Email"
+name_header = "X-Forwarded-Name"
+groups_header = "X-Forwarded-Groups"
+TOML
+}
+
 # start_gateway FILE: checked first, because `check` names every mistake. Sets GATEWAY_PID.
 start_gateway() {
   "$PORTCULLIS_BIN" check --config "$1" >"$WORK/check.log" 2>&1 || fail "check refuses the configuration"
@@ -256,6 +290,49 @@ start_gateway() {
 session_cookie() {
   python3 "$PEERS/browser.py" backdoor "$GATEWAY" "$BACKDOOR_USER" "$BACKDOOR_PASSWORD" "${1:-}"
 }
+
+# --- The demo -----------------------------------------------------------------------------------
+
+# start_demo: sets DEMO, DEMO_PID, STAND_IN (its Bitbucket, around the gateway), CREDENTIALS (of who
+# looks after people there) and SETTINGS (the gateway's configuration, which may be edited).
+start_demo() {
+  local port
+  port=$(free_port)
+  start demo "$PORTCULLIS_BIN" demo --port "$port"
+  DEMO=http://127.0.0.1:$port DEMO_PID=$STARTED_PID
+  wait_for "$DEMO/sso/login"
+  CREDENTIALS=$(demo_says 'curl -u \Kportcullis:[^ ]+')
+  STAND_IN=$(demo_says 'around the gateway: \Khttp://[0-9.:]+')
+  SETTINGS=$(demo_says 'Settings +\K/[^ ]+')
+}
+
+# demo_says PATTERN: the first thing that matches in what the demo prints, once it has.
+demo_says() {
+  # It answers before it has printed.
+  for _ in $(seq 100); do
+    grep -oPm 1 "$1" "$WORK/demo.log" && return 0
+    sleep 0.1
+  done
+  fail "the demo does not say $1"
+}
+
+# change_demo WHAT SED-SCRIPT: another configuration, in force when this returns.
+change_demo() {
+  local before
+  before=$(demo_reloads)
+  sed "$2" "$SETTINGS" >"$WORK/settings.toml"
+  ! cmp -s "$WORK/settings.toml" "$SETTINGS" || fail "$1: nothing to change in $SETTINGS"
+  cat "$WORK/settings.toml" >"$SETTINGS"
+  for _ in $(seq 100); do
+    (($(demo_reloads) == before)) || return 0
+    sleep 0.1
+  done
+  fail "$1: the demo does not reload"
+}
+demo_reloads() { grep -c 'the configuration was reloaded' "$WORK/demo.log" || true; }
+
+# demo_people SUBJECT=USERNAME|SUBJECT=refused...: they sign in, one after the other.
+demo_people() { python3 "$PEERS/demo.py" "$DEMO" "$@" || fail "sign-in: $*"; }
 
 # --- Memory -------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
-// npm `oidc-provider` with three people, its own sign-in pages and RP-initiated logout.
+// npm `oidc-provider` with a few people, its own sign-in pages and RP-initiated logout.
 //
-//   node provider.mjs PORT REDIRECT_URI[,REDIRECT_URI...] [POST_LOGOUT_REDIRECT_URI]
+//   node provider.mjs PORT REDIRECT_URI[,REDIRECT_URI...] [POST_LOGOUT_REDIRECT_URI [PEOPLE]]
 //
+// PEOPLE is JSON and takes the place of people below: `{"ana": {"email": ...}}`.
 // Its signing key is made at every start, so a restart on the same port is a key rotation.
 import { generateKeyPairSync } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
-const [port, redirectUri, signedOutUri] = process.argv.slice(2);
+const [port, redirectUri, signedOutUri, others] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 
 const people = {
@@ -15,7 +16,16 @@ const people = {
   ulla: { email: 'ulla@example.com', email_verified: false, name: 'Ulla Unverified', groups: ['dev'] },
   // The domain only ends like the allowed one.
   eve: { email: 'eve@evil-example.com', email_verified: true, name: 'Eve Elsewhere', groups: [] },
+  // Groups as other providers shape them: within objects, and joined in one string.
+  lev: {
+    email: 'lev@example.com', email_verified: true, name: 'Лев Žižek',
+    org: { membership: { groups: ['Release Managers', 'cn=git,ou=groups,dc=example', 'Äußere Ränge'] } },
+    teams: 'dev;ops; on call;',
+  },
+  noa: { email: 'noa@example.com', email_verified: true, org: { membership: { groups: [] } } },
 };
+
+Object.assign(people, JSON.parse(others ?? '{}'));
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const kid = `key-${Date.now()}`;
@@ -34,7 +44,7 @@ const provider = new Provider(issuer, {
   claims: {
     openid: ['sub'],
     email: ['email', 'email_verified'],
-    profile: ['name', 'preferred_username', 'groups'],
+    profile: ['name', 'preferred_username', 'groups', 'org', 'teams'],
   },
   pkce: { required: () => true },
   features: {

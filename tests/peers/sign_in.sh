@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sign-in, refusal, key rotation and sign-out against npm `oidc-provider`.
+# Sign-in, groups of several shapes, refusal, key rotation and sign-out against npm `oidc-provider`.
 # shellcheck source=tests/peers/lib.sh
 source "$(dirname "$0")/lib.sh"
 need_apt curl procps python3
@@ -9,27 +9,34 @@ need_gateway
 upstream_port=$(free_port) provider_port=$(free_port)
 start upstream run_node upstream.mjs "$upstream_port"
 write_config "$WORK/portcullis.toml" "http://127.0.0.1:$upstream_port"
-cat >>"$WORK/portcullis.toml" <<TOML
+facts_in_headers >>"$WORK/portcullis.toml"
+
+# peer ID TOML OF [providers.claims]
+peer() {
+  cat <<TOML
 
 [[providers]]
-id = "peer"
+id = "$1"
 preset = "oidc"
-name = "A real provider"
+name = "A real provider ($1)"
 issuer = "http://localhost:$provider_port"
 client_id = "portcullis"
 client_secret = "a secret for the peers: % + & ="
-scopes = ["openid", "profile", "email"]
 [providers.claims]
-username = "preferred_username"
-email = "email"
-groups = "groups"
-
-[users]
-allowed_domains = ["example.com"]
+$2
 TOML
+}
+{
+  # One provider, read in three ways.
+  peer peer 'groups = "groups"'
+  peer nested 'groups = "org.membership.groups"'
+  peer joined $'groups = "teams"\ngroups_separator = ";"'
+  printf '\n[users]\nallowed_domains = ["example.com"]\n'
+} >>"$WORK/portcullis.toml"
+callbacks=$GATEWAY/sso/callback/peer,$GATEWAY/sso/callback/nested,$GATEWAY/sso/callback/joined
 
 start_provider() {
-  start provider run_node provider.mjs "$provider_port" "$GATEWAY/sso/callback/peer" "$GATEWAY/sso/signed-out"
+  start provider run_node provider.mjs "$provider_port" "$callbacks" "$GATEWAY/sso/signed-out"
   PROVIDER_PID=$STARTED_PID
   wait_for "http://localhost:$provider_port/jwks"
 }
@@ -43,6 +50,7 @@ steps provider_down
 start_provider
 before=$(curl -sS "http://localhost:$provider_port/jwks")
 steps provider_up
+steps shapes
 
 stop "$PROVIDER_PID"
 start_provider
