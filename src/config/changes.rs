@@ -1,8 +1,8 @@
 //! What a reload changes, by key and without values.
 
 use super::{
-    Access, Backdoor, Config, Identity, Log, Provider, Server, Session, SignIn, SignOut, Upstream,
-    Users,
+    Access, Admin, Backdoor, Config, Groups, Identity, Log, Provider, Provisioning, Server,
+    Session, SignIn, SignOut, Upstream, Users,
 };
 
 /// Compares two values of a struct field by field. Taking the old one apart makes a forgotten field
@@ -31,10 +31,13 @@ impl Config {
             session,
             providers,
             users,
+            groups,
+            provisioning,
             sign_in,
             sign_out,
             access,
             backdoor,
+            admin,
             log,
         } = self;
         [
@@ -81,6 +84,26 @@ impl Config {
                 username_case => "username_case",
                 require_verified_email => "require_verified_email",
                 allowed_domains => "allowed_domains",
+                create => "create",
+                update_profile => "update_profile",
+                link_by_verified_email => "link_by_verified_email",
+                link_providers => "link_providers",
+            }),
+            differences!("groups", groups, &other.groups, Groups {
+                mode => "mode",
+                default => "default",
+                assign_default_to => "assign_default_to",
+                update_existing => "update_existing",
+                create_missing => "create_missing",
+                keep_existing => "keep_existing",
+                exclude => "exclude",
+                require_mapped_group_to_create => "require_mapped_group_to_create",
+                map => "map",
+            }),
+            differences!("provisioning", provisioning, &other.provisioning, Provisioning {
+                target => "target",
+                on_error => "on_error",
+                timeout => "timeout_secs",
             }),
             differences!("sign_in", sign_in, &other.sign_in, SignIn { enabled => "enabled" }),
             differences!("sign_out", sign_out, &other.sign_out, SignOut {
@@ -100,6 +123,7 @@ impl Config {
                 allowed_networks => "allowed_networks",
                 max_age => "max_age_secs",
             }),
+            differences!("admin", admin, &other.admin, Admin { groups => "groups" }),
             differences!("log", log, &other.log, Log { format => "format", level => "level" }),
         ]
         .concat()
@@ -170,7 +194,14 @@ fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
         userinfo => "userinfo",
         subject_claim => "subject_claim",
         insecure_http => "insecure_http",
+        issuer_aliases => "issuer_aliases",
+        nonce => "nonce",
+        fetch => "fetch",
+        graph_url => "graph_url",
+        email_trust => "email_trust",
+        require => "require",
         claims => "claims",
+        tests => "tests",
     });
     // These follow from the preset, and are no keys of the file.
     let derived = [".protocol", ".logout_returns"];
@@ -199,6 +230,20 @@ mod tests {
             "",
             "[users]\nallowed_domains = [\"example.com\"]\n[sign_out]\nprovider_logout = false",
             &["users.allowed_domains", "sign_out.provider_logout"],
+            &[],
+        );
+        check(
+            "",
+            "[groups]\ndefault = [\"a\"]\n[provisioning]\ntarget = \"directory\"\n[admin]\ngroups = []",
+            &["groups.default", "provisioning.target", "admin.groups"],
+            &[],
+        );
+        check(
+            PROVIDER,
+            &format!(
+                "{PROVIDER}[providers.claims]\nusername = {{ claim = \"upn\", steps = [\"lower\"] }}"
+            ),
+            &["providers.a.claims"],
             &[],
         );
         check(

@@ -4,8 +4,8 @@ use super::problems::{Problem, Problems, mistake};
 use super::reader::{Read, Reading, Section};
 use super::secrets::{read_text, reason};
 use super::{
-    Config, access, backdoor, identity, log, providers, server, session, sign_in, sign_out,
-    upstream, users,
+    Config, access, admin, backdoor, groups, identity, log, providers, provisioning, server,
+    session, sign_in, sign_out, upstream, users,
 };
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -109,13 +109,40 @@ fn config(root: &Section<'_>) -> Read<Config> {
     let known_upstream = upstream.as_ref().ok();
     let identity = identity::read(&root.table("identity"), known_upstream);
     let session = session::read(&root.table("session"), known_server);
-    let users = users::read(&root.table("users"));
+    let provisioning_table = root.table("provisioning");
+    let provisioning = provisioning::read(
+        &provisioning_table,
+        known_server,
+        upstream.as_ref().map_err(|reported| *reported),
+    );
+    let known_provisioning = provisioning.as_ref().ok();
+    let users_table = root.table("users");
+    let users = users::read(&users_table, known_provisioning);
+    let known_users = users.as_ref().ok();
+    let groups = groups::read(&root.table("groups"), known_users, known_provisioning);
     let sign_in = sign_in::read(&root.table("sign_in"));
-    let providers = providers::read(root, users.as_ref().ok(), sign_in.as_ref().ok());
+    let providers = providers::read(root, known_users, sign_in.as_ref().ok());
     let sign_out = sign_out::read(&root.table("sign_out"), known_server);
     let access = access::read(&root.table("access"), known_server, known_upstream);
     let backdoor = backdoor::read(&root.table("backdoor"), known_server, known_upstream);
+    let admin_table = root.table("admin");
+    let admin = admin::read(&admin_table);
     let log = log::read(&root.table("log"));
+
+    // What only two tables together can say.
+    let fitting = match (known_users, &providers) {
+        (Some(users), Ok(providers)) => {
+            users::with_providers(&users_table, users, known_provisioning, providers)
+        }
+        _ => Ok(()),
+    };
+    if let (Some(users), Some(provisioning)) = (known_users, known_provisioning) {
+        provisioning::warn(&provisioning_table, provisioning, users);
+    }
+    if let (Ok(groups), Ok(admin)) = (&groups, &admin) {
+        groups::reach(groups, &admin_table, admin);
+    }
+    fitting?;
     Ok(Config {
         server: server?,
         upstream: upstream?,
@@ -123,10 +150,13 @@ fn config(root: &Section<'_>) -> Read<Config> {
         session: session?,
         providers: providers?,
         users: users?,
+        groups: groups?,
+        provisioning: provisioning?,
         sign_in: sign_in?,
         sign_out: sign_out?,
         access: access?,
         backdoor: backdoor?,
+        admin: admin?,
         log: log?,
     })
 }

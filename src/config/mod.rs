@@ -9,15 +9,21 @@
 
 mod access;
 mod address;
+mod admin;
 mod backdoor;
 mod changes;
+mod expression;
+mod groups;
 mod identity;
 mod keys;
 mod load;
 mod log;
+mod mapping;
+mod mappings;
 mod presets;
 mod problems;
 mod providers;
+mod provisioning;
 mod reader;
 mod schema;
 mod secrets;
@@ -26,10 +32,13 @@ mod session;
 mod sign_in;
 mod sign_out;
 mod spec;
+mod steps;
 mod upstream;
 mod users;
 mod values;
 
+#[cfg(test)]
+mod documents;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -39,6 +48,7 @@ mod tests;
 
 pub use keys::{generate_assertion_key, generate_key};
 pub use load::{Loaded, load, parse};
+pub use mapping::{JmesPath, Keep, Mapping, Pattern, Reference, Rewrite, Step};
 pub use problems::{Problem, Problems};
 pub use schema::schema;
 
@@ -67,6 +77,10 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// `[users]`
     pub users: Users,
+    /// `[groups]`
+    pub groups: Groups,
+    /// `[provisioning]`
+    pub provisioning: Provisioning,
     /// `[sign_in]`
     pub sign_in: SignIn,
     /// `[sign_out]`
@@ -75,6 +89,8 @@ pub struct Config {
     pub access: Access,
     /// `[backdoor]`
     pub backdoor: Backdoor,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[log]`
     pub log: Log,
 }
@@ -283,8 +299,87 @@ pub enum ClientAuth {
         /// The algorithm, which fits the key.
         algorithm: Algorithm,
     },
+    /// Apple's: an ES256 JWT, signed afresh for every call, sent as the client secret in the form.
+    AppleJwt {
+        /// The `.p8` key in PEM.
+        key: Secret<String>,
+        /// Its identifier at Apple.
+        key_id: String,
+        /// The team's identifier.
+        team_id: String,
+    },
     /// A public client.
     None,
+}
+
+/// Whether an ID token must carry the nonce of its sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nonce {
+    /// Sent, and demanded back (OpenID Connect Core §3.1.3.7).
+    Required,
+    /// Sent, and compared only when it comes back: LinkedIn's tokens have none.
+    Optional,
+}
+
+/// A call beyond token and userinfo that learns more about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// The `id` address in Salesforce's token answer.
+    SalesforceIdentity,
+    /// `/user/emails`: the primary address, if verified.
+    GithubEmails,
+    /// `/user/orgs`: claim `organizations`, a list of names.
+    GithubOrganizations,
+    /// `/user/teams`: claim `teams`, a list of `organization/team`.
+    GithubTeams,
+    /// `/users/@me/guilds`: claim `guilds`, a list of identifiers.
+    DiscordGuilds,
+    /// Microsoft Graph, when a token has too many groups to list them: claim `groups`, identifiers.
+    GraphGroups,
+}
+
+/// What an e-mail address needs before it decides something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmailTrust {
+    /// The provider does not say that it is unverified.
+    UnlessDenied,
+    /// The provider says that it is verified.
+    Verified,
+}
+
+/// A claim that must hold one of a few values: `[providers.require]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// A claim's name or a dotted path.
+    pub claim: String,
+    /// One of these, as text; of a list, any element. Compared byte for byte. Never empty.
+    pub any_of: Vec<String>,
+}
+
+/// One of `[[providers.tests]]`: claims, and who they must become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The line of the file where it stands, from 1.
+    pub line: usize,
+    /// What the provider would say.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+    /// What must come out. Only what is there is compared.
+    pub expect: Expectation,
+}
+
+/// `providers.tests.expect`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// The username.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The display name.
+    pub display_name: Option<String>,
+    /// The groups after the map, in any order.
+    pub groups: Option<Vec<String>>,
+    /// The code of the refusal, such as `domain_not_allowed`; nothing else is compared then.
+    pub refused: Option<String>,
 }
 
 /// One of `[[providers]]`.
@@ -299,7 +394,9 @@ pub struct Provider {
     /// OpenID Connect or plain OAuth 2.0.
     pub protocol: Protocol,
     /// Compared byte for byte, so text; a valid URL. Plain OAuth 2.0 has one too: the configured
-    /// one, or the authorization endpoint's origin; it is half of a person's pin.
+    /// one, or the authorization endpoint's origin; it is half of a person's pin. It may hold
+    /// `{tenantid}` once, which stands for the verified token's `tid`; `require` names the allowed
+    /// ones then.
     pub issuer: String,
     /// Where discovery is fetched; none: the endpoints below are all there is.
     pub discovery_url: Option<Url>,
@@ -321,11 +418,23 @@ pub struct Provider {
     pub logout: bool,
     /// Whether the provider sends the browser back after its logout (Salesforce does not).
     pub logout_returns: bool,
+    /// Further spellings of `issuer` that its tokens may carry; the pin goes by `issuer`.
+    pub issuer_aliases: Vec<String>,
+    /// Whether the nonce must come back.
+    pub nonce: Nonce,
+    /// Further calls about a person, in this order.
+    pub fetch: Vec<Fetch>,
+    /// Where Microsoft Graph is, for [`Fetch::GraphGroups`].
+    pub graph_url: Url,
+    /// What an e-mail address needs before it decides something.
+    pub email_trust: EmailTrust,
+    /// `[providers.require]`: all of them must hold.
+    pub require: Vec<Requirement>,
     /// Algorithms that may sign its tokens; never empty.
     pub signing_algs: Vec<Algorithm>,
     /// How the response comes back.
     pub response_mode: ResponseMode,
-    /// Further audiences that may stand beside the client id.
+    /// Further audiences that may stand beside the client id; `"*"`: any.
     pub extra_audiences: Vec<String>,
     /// Whether userinfo is fetched.
     pub userinfo: Userinfo,
@@ -335,6 +444,8 @@ pub struct Provider {
     pub insecure_http: bool,
     /// `[providers.claims]`
     pub claims: Claims,
+    /// `[[providers.tests]]`
+    pub tests: Vec<Trial>,
 }
 
 /// Endpoints of a provider.
@@ -351,22 +462,24 @@ pub struct Endpoints {
     pub end_session: Option<Url>,
 }
 
-/// `[providers.claims]`: where each fact is found. A literal claim name first, then a dotted path;
-/// several are tried in order and the first that is there wins.
+/// `[providers.claims]`: where each fact is found. Several mappings are tried in order, and the first
+/// that comes to something wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The username.
-    pub username: Vec<String>,
+    pub username: Vec<Mapping>,
     /// The e-mail address.
-    pub email: Vec<String>,
+    pub email: Vec<Mapping>,
+    /// Whether the address is verified.
+    pub email_verified: Vec<Mapping>,
     /// The full name.
-    pub display_name: Vec<String>,
+    pub display_name: Vec<Mapping>,
     /// The first name, for when there is no full one.
-    pub first_name: Vec<String>,
+    pub first_name: Vec<Mapping>,
     /// The last name, for when there is no full one.
-    pub last_name: Vec<String>,
+    pub last_name: Vec<Mapping>,
     /// The groups: an array, or one string.
-    pub groups: Vec<String>,
+    pub groups: Vec<Mapping>,
     /// Splits a groups string; none: the string is one group.
     pub groups_separator: Option<String>,
 }
@@ -400,6 +513,150 @@ pub struct Users {
     pub require_verified_email: bool,
     /// E-mail domains that may sign in; empty: all.
     pub allowed_domains: Vec<Domain>,
+    /// Make people whom Bitbucket does not know; off: they are refused.
+    pub create: bool,
+    /// Keep name and e-mail address in Bitbucket as the provider has them.
+    pub update_profile: bool,
+    /// One person may come by several of `link_providers`, known by the same verified address.
+    pub link_by_verified_email: bool,
+    /// Ids of providers whose word for a verified address is good enough to link two subjects.
+    pub link_providers: Vec<String>,
+}
+
+/// How the provider's groups become Bitbucket's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupMode {
+    /// Not at all: the gateway knows them under their own names, and Bitbucket is not told.
+    Off,
+    /// By `[groups.map]` alone.
+    Manual,
+    /// Under their own names.
+    OnTheFly,
+}
+
+/// Who gets the default groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssignDefault {
+    /// Everybody, at every sign-in.
+    All,
+    /// Whoever is made in Bitbucket, when they are made.
+    New,
+    /// Nobody.
+    None,
+}
+
+/// `[groups]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Groups {
+    /// How the provider's groups become Bitbucket's.
+    pub mode: GroupMode,
+    /// Given besides those of the provider.
+    pub default: Vec<GroupName>,
+    /// To whom.
+    pub assign_default_to: AssignDefault,
+    /// Off: groups are set when a person is made, and never after.
+    pub update_existing: bool,
+    /// Make groups that Bitbucket does not have.
+    pub create_missing: bool,
+    /// Off: memberships that the provider does not name are removed, within the rules.
+    pub keep_existing: bool,
+    /// Never touched, and never asserted.
+    pub exclude: Vec<Pattern>,
+    /// Make people only when the map gives them a group.
+    pub require_mapped_group_to_create: bool,
+    /// `[groups.map]`: a group of Bitbucket, and the provider's groups of which one is enough.
+    pub map: Vec<(GroupName, Vec<String>)>,
+}
+
+/// As the file's.
+impl Default for Groups {
+    fn default() -> Self {
+        Self {
+            mode: GroupMode::Off,
+            default: Vec::new(),
+            assign_default_to: AssignDefault::All,
+            update_existing: true,
+            create_missing: false,
+            keep_existing: true,
+            exclude: Vec::new(),
+            require_mapped_group_to_create: false,
+            map: Vec::new(),
+        }
+    }
+}
+
+/// Where people are made known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProvisioningTarget {
+    /// Nowhere.
+    None,
+    /// In Bitbucket, by its REST interface.
+    Bitbucket(BitbucketAccess),
+    /// In the built-in directory.
+    Directory,
+}
+
+/// What a failure of provisioning does to a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// It is refused.
+    Deny,
+    /// It goes on.
+    Allow,
+}
+
+/// `[provisioning]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provisioning {
+    /// Where people are made known.
+    pub target: ProvisioningTarget,
+    /// What a failure does.
+    pub on_error: OnError,
+    /// How long a person waits for it.
+    pub timeout: Duration,
+}
+
+/// As the file's.
+impl Default for Provisioning {
+    fn default() -> Self {
+        Self {
+            target: ProvisioningTarget::None,
+            on_error: OnError::Deny,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// `[provisioning.bitbucket]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct BitbucketAccess {
+    /// Bitbucket's base address, context path included, without a slash at the end.
+    pub url: Url,
+    /// As whom.
+    pub credentials: Credentials,
+    /// Authorities to trust instead of the machine's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Who the gateway is for Bitbucket's administration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Credentials {
+    /// A service account of Bitbucket.
+    Basic {
+        /// Its name.
+        username: String,
+        /// Its password.
+        password: Secret<String>,
+    },
+    /// An OAuth 2.0 access token: HTTP access tokens are refused by administration calls.
+    Bearer(Secret<String>),
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Admin {
+    /// Who may open the test pages; empty: nobody but the backdoor and one-time addresses.
+    pub groups: Vec<GroupName>,
 }
 
 /// `[sign_in]`
@@ -516,4 +773,10 @@ pub struct Log {
     pub format: LogFormat,
     /// A filter as tracing-subscriber reads it, e.g. `info` or `info,portcullis=debug`.
     pub level: String,
+}
+
+/// Microsoft Graph's address in the public cloud.
+fn graph_url() -> Url {
+    #[expect(clippy::unwrap_used, reason = "the text is a URL")]
+    Url::parse("https://graph.microsoft.com").unwrap()
 }

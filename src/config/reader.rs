@@ -51,6 +51,15 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// The document itself.
+    pub(super) fn start(&'r self) -> Spot<'r> {
+        Spot {
+            key: String::new(),
+            offset: 0,
+            reading: self,
+        }
+    }
+
     /// A variable of the environment. The only way to one.
     pub(super) fn env(&self, name: &str) -> Option<String> {
         (self.env)(name)
@@ -115,6 +124,11 @@ impl<'r> Spot<'r> {
         self.reading
     }
 
+    /// The line of the file, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.reading.line(self.offset)
+    }
+
     /// A key of a table.
     pub(super) fn child(&self, name: &str, offset: usize) -> Self {
         let key = match self.key.as_str() {
@@ -162,39 +176,51 @@ pub(super) struct Section<'r> {
     broken: Option<Reported>,
     /// Keys that a misspelt one was probably meant to be: not called missing as well.
     misspelt: Vec<(&'static str, Reported)>,
+    /// Set when a key stands there that nobody knows.
+    unknown: Option<Reported>,
+    /// The dotted path as it stands in brackets: a provider's id is no part of it.
+    header: String,
     spot: Spot<'r>,
 }
 
 impl<'r> Section<'r> {
     /// The whole document.
     pub(super) fn root(reading: &'r Reading<'r>, document: &'r DeTable<'r>) -> Self {
-        let spot = Spot {
-            key: String::new(),
-            offset: 0,
-            reading,
-        };
-        Self::open(&ROOT, Some(document), spot)
+        Self::open(&ROOT, Some(document), reading.start(), String::new())
     }
 
-    fn open(spec: &'static Table, table: Option<&'r DeTable<'r>>, spot: Spot<'r>) -> Self {
-        let misspelt = table
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| spec.key(name.get_ref()).is_none())
-            .filter_map(|(name, _)| {
-                let key = spot.child(&bare(name.get_ref()), name.span().start);
-                let (meant, mistake) = unknown_key(name.get_ref(), spec, &spot.key);
-                let reported = key.problem(mistake);
-                meant.map(|meant| (meant, reported))
-            })
-            .collect();
+    fn open(
+        spec: &'static Table,
+        table: Option<&'r DeTable<'r>>,
+        spot: Spot<'r>,
+        header: String,
+    ) -> Self {
+        let mut misspelt = Vec::new();
+        let mut unknown = None;
+        for (name, _) in table.into_iter().flatten() {
+            if spec.key(name.get_ref()).is_some() {
+                continue;
+            }
+            let key = spot.child(&bare(name.get_ref()), name.span().start);
+            let (meant, mistake) = unknown_key(name.get_ref(), spec, &spot.key);
+            let reported = key.problem(mistake);
+            unknown = Some(reported);
+            misspelt.extend(meant.map(|meant| (meant, reported)));
+        }
         Self {
             spec,
             table,
             broken: None,
             misspelt,
+            unknown,
+            header,
             spot,
         }
+    }
+
+    /// Whether every key is known; for tables of which nothing is understood otherwise.
+    pub(super) fn known(&self) -> Read<()> {
+        self.unknown.map_or(Ok(()), Err)
     }
 
     /// Where the table stands.
@@ -240,14 +266,7 @@ impl<'r> Section<'r> {
     /// A key that may be absent.
     pub(super) fn find<T: FromValue<'r>>(&self, name: &'static str) -> Read<Option<T>> {
         let key = self.key(name)?;
-        if let Some(value) = self.table.and_then(|table| table.get(name)) {
-            let offset = value.span().start;
-            let value = Value {
-                toml: value.get_ref(),
-                spot: self.spot.child(name, offset),
-                key,
-                written: true,
-            };
+        if let Some(value) = self.written(name)? {
             return T::read(&value).map(Some);
         }
         let Default::Value(default) = key.default else {
@@ -265,6 +284,18 @@ impl<'r> Section<'r> {
             written: false,
         };
         T::read(&value).map(Some)
+    }
+
+    /// A key as it stands in the file, whatever it is.
+    pub(super) fn written(&self, name: &'static str) -> Read<Option<Value<'r, 'r>>> {
+        let key = self.key(name)?;
+        let value = self.table.and_then(|table| table.get(name));
+        Ok(value.map(|value| Value {
+            toml: value.get_ref(),
+            spot: self.spot.child(name, value.span().start),
+            key,
+            written: true,
+        }))
     }
 
     /// A string that `check` turns into something better.
@@ -304,20 +335,20 @@ impl<'r> Section<'r> {
             _ => self.spec,
         };
         let entry = self.table.and_then(|table| table.get(name));
-        let spot = self.spot_of(name);
+        let (spot, header) = (self.spot_of(name), self.header_of(name));
         match entry.map(toml::Spanned::get_ref) {
             None => {
-                let mut section = Self::open(spec, None, spot);
+                let mut section = Self::open(spec, None, spot, header);
                 section.broken = self.broken.or_else(|| self.misspelt(name));
                 section
             }
-            Some(DeValue::Table(table)) => Self::open(spec, Some(table), spot),
+            Some(DeValue::Table(table)) => Self::open(spec, Some(table), spot, header),
             Some(other) => {
                 let reported = spot.problem(mistake(
                     format!("must be a table, not {}", a_type(other)),
-                    format!("write it as [{}] with its keys below", spot.key),
+                    format!("write it as [{header}] with its keys below"),
                 ));
-                let mut section = Self::open(spec, None, spot);
+                let mut section = Self::open(spec, None, spot, header);
                 section.broken = Some(reported);
                 section
             }
@@ -335,14 +366,11 @@ impl<'r> Section<'r> {
         let Some(entry) = self.table.and_then(|table| table.get(name)) else {
             return Ok(Vec::new());
         };
-        let spot = self.spot_of(name);
+        let (spot, header) = (self.spot_of(name), self.header_of(name));
         let not_tables = |spot: &Spot<'r>, found: &DeValue<'_>| {
             spot.problem(mistake(
                 format!("must be an array of tables, not {}", a_type(found)),
-                format!(
-                    "write [[{}]] with two brackets, once for each",
-                    bare_path(&spot.key)
-                ),
+                format!("write [[{header}]] with two brackets, once for each"),
             ))
         };
         let DeValue::Array(items) = entry.get_ref() else {
@@ -358,11 +386,18 @@ impl<'r> Section<'r> {
                         Some(id) => self.spot_of(name).child(id, item.span().start),
                         None => spot,
                     };
-                    Ok(Self::open(spec, Some(table), spot))
+                    Ok(Self::open(spec, Some(table), spot, header.clone()))
                 }
                 other => Err(not_tables(&spot, other)),
             }
         }))
+    }
+
+    fn header_of(&self, name: &str) -> String {
+        match self.header.as_str() {
+            "" => name.to_owned(),
+            header => format!("{header}.{name}"),
+        }
     }
 
     fn key(&self, name: &'static str) -> Read<&'static Key> {
@@ -375,7 +410,7 @@ impl<'r> Section<'r> {
     }
 
     /// Whether an absent key stands there under a name that is not quite right.
-    fn misspelt(&self, name: &str) -> Option<Reported> {
+    pub(super) fn misspelt(&self, name: &str) -> Option<Reported> {
         if self.says(name) {
             return None;
         }
@@ -385,10 +420,14 @@ impl<'r> Section<'r> {
 
     /// Records that a key is missing.
     pub(super) fn missing(&self, name: &'static str) -> Reported {
+        self.missing_such_as(name, self.spec.key(name).map_or("…", Key::example))
+    }
+
+    /// Records that a key is missing, with an example in TOML of one's own.
+    pub(super) fn missing_such_as(&self, name: &'static str, example: &str) -> Reported {
         if let Some(reported) = self.broken.or_else(|| self.misspelt(name)) {
             return reported;
         }
-        let example = self.spec.key(name).map_or("…", Key::example);
         let table = match self.spot.key.as_str() {
             path if path.contains(['[', '.']) => "this table".to_owned(),
             path => format!("[{path}]"),
@@ -450,7 +489,15 @@ pub(super) fn bare(name: &str) -> String {
     }
 }
 
-/// A dotted path without the indices, as it stands in brackets.
-fn bare_path(path: &str) -> &str {
-    path.split('[').next().unwrap_or(path)
+impl<'r> Value<'r, 'r> {
+    /// The table that stands here, as an array or another key holds it.
+    pub(super) fn section(&self, spec: &'static Table, need: &str) -> Read<Section<'r>> {
+        match self.toml {
+            DeValue::Table(table) => {
+                let spot = self.spot.clone();
+                Ok(Section::open(spec, Some(table), spot, String::new()))
+            }
+            _ => Err(self.wrong_type(need)),
+        }
+    }
 }

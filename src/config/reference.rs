@@ -5,12 +5,13 @@
 //! files and says where.
 
 use super::keys::generate_assertion_key;
-use super::presets::Preset;
+use super::presets::{Discovery, Issuer, Preset, PresetStep};
 use super::problems::one_of;
 use super::spec::{Default, Key, ROOT, Shape, Table};
+use super::steps::FORMS;
 use super::testing::KEY;
 use super::values::Choice;
-use super::{Loaded, Problems, Protocol, parse};
+use super::{Loaded, Problems, Protocol, ProvisioningTarget, parse};
 use std::path::Path;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Sm6xaqHu9CC2OJXEexV8QZZcvx5WRZe5XrXzvoH4mAI";
@@ -57,17 +58,18 @@ fn is_inline(key: &Key) -> bool {
 fn reference_toml() -> String {
     let mut text = HEAD.to_owned();
     for (path, table, array) in tables() {
-        if path == "server.tls" {
+        // Shown in the line of their key.
+        if ["server.tls", "providers.tests.expect"].contains(&path.as_str()) {
             continue;
         }
-        // Nobody needs a rule or an account.
-        let off = if array && path.contains('.') {
+        // Nobody needs a rule or an account, or credentials without a target.
+        let off = if (array && path.contains('.')) || path == "provisioning.bitbucket" {
             "# "
         } else {
             ""
         };
         let (open, close) = if array { ("[[", "]]") } else { ("[", "]") };
-        text += &format!("\n# {}\n{off}{open}{path}{close}\n", table.doc);
+        text += &format!("\n{}{off}{open}{path}{close}\n", wrapped(table.doc));
         for key in table.keys.iter().filter(|key| is_inline(key)) {
             text += &toml_key(&path, key, off);
         }
@@ -130,9 +132,13 @@ fn reference_markdown(path: &str, table: &Table, array: bool) -> String {
             Shape::Texts => "array of strings".to_owned(),
             Shape::Choices(names) => format!("array of {}", one_of(&names())),
             Shape::OneOrMore => "string or array of strings".to_owned(),
+            Shape::Mappings => "[mapping](#mappings) or array of them".to_owned(),
+            Shape::Steps => "array of [steps](#steps)".to_owned(),
             Shape::Secret => "secret".to_owned(),
             Shape::Secrets => "array of secrets".to_owned(),
             Shape::Map => "table of strings".to_owned(),
+            Shape::Lists => "table of strings or arrays of strings".to_owned(),
+            Shape::Object => "table of anything".to_owned(),
             Shape::Table(_) => "table".to_owned(),
             Shape::Tables(_) => "tables".to_owned(),
         };
@@ -146,33 +152,87 @@ fn reference_markdown(path: &str, table: &Table, array: bool) -> String {
     text
 }
 
+fn steps_markdown() -> String {
+    let head = "| step | takes | makes | what |\n| --- | --- | --- | --- |\n".to_owned();
+    FORMS.iter().fold(head, |text, form| {
+        text + &format!(
+            "| `{}` | `{}` | `{}` | {} |\n",
+            form.example, form.from, form.to, form.doc
+        )
+    })
+}
+
 fn presets_markdown() -> String {
-    let mut text = "| preset | protocol | `client_auth` | `scopes` | username | groups |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
+    let mut text = "| preset | protocol | `issuer` | `client_auth` | `scopes` | username | groups |\n| --- | --- | --- | --- | --- | --- | --- |\n".to_owned();
     for (name, preset) in <&'static Preset as Choice>::NAMES {
         let method = super::presets::Method::NAMES
             .iter()
             .find(|(_, m)| *m == preset.client_auth);
-        let list = |names: &[&str]| match names {
-            [] => "none".to_owned(),
-            names => format!("`{}`", names.join("`, `")),
-        };
-        let separator = match preset.claims.groups_separator {
+        let claims = &preset.claims;
+        let groups = claims.groups.iter().map(|&claim| {
+            let steps = claims.steps.iter().filter(|(name, _)| *name == claim);
+            let steps = steps.flat_map(|(_, steps)| steps.iter().map(preset_step));
+            steps.fold(format!("`{claim}`"), |text, step| format!("{text} {step}"))
+        });
+        let separator = match claims.groups_separator {
             "" => String::new(),
             separator => format!(", split at `{separator}`"),
         };
         text += &format!(
-            "| `{name}` | {} | `{}` | {} | {} | {}{separator} |\n",
+            "| `{name}` | {} | {} | `{}` | {} | {} | {}{separator} |\n",
             match preset.protocol {
                 Protocol::Oidc => "OpenID Connect",
                 Protocol::OAuth2 => "OAuth 2.0",
             },
+            match (preset.issuer, preset.discovery) {
+                (Issuer::Fixed(issuer), Discovery::BelowIssuer) => format!("`{issuer}`"),
+                (Issuer::Fixed(issuer), _) => format!("`{issuer}`, and `discovery_url`"),
+                (Issuer::Like(issuer), Discovery::BelowIssuer) =>
+                    format!("required, like `{issuer}`"),
+                (Issuer::Like(issuer), _) =>
+                    format!("required, like `{issuer}`, and `discovery_url`"),
+                (Issuer::Origin, _) => "not needed".to_owned(),
+            },
             method.unwrap().0,
-            list(preset.scopes),
-            list(preset.claims.username),
-            list(preset.claims.groups),
+            listed(
+                preset_scopes(preset)
+                    .iter()
+                    .map(|scope| format!("`{scope}`"))
+            ),
+            listed(claims.username.iter().map(|claim| format!("`{claim}`"))),
+            listed(groups),
         );
     }
     text
+}
+
+/// The scopes that a file without `scopes` and `claims` gets.
+fn preset_scopes(preset: &Preset) -> Vec<&'static str> {
+    let wanted = preset.fetch_for.iter();
+    let wanted = wanted.filter(|(claim, _)| preset.claims.groups.contains(claim));
+    let fetch = preset.fetch.iter().chain(wanted.map(|(_, fetch)| fetch));
+    let mut scopes = preset.scopes.to_vec();
+    for fetch in fetch {
+        if !scopes.contains(&fetch.scope()) {
+            scopes.push(fetch.scope());
+        }
+    }
+    scopes
+}
+
+fn preset_step(step: &PresetStep) -> String {
+    match step {
+        PresetStep::Keys => "(its `keys`)".to_owned(),
+        PresetStep::Pick(member) => format!("(the `{member}` of each)"),
+        PresetStep::StripPrefix(prefix) => format!("(without the `{prefix}` in front)"),
+    }
+}
+
+fn listed(words: impl Iterator<Item = String>) -> String {
+    match words.collect::<Vec<_>>() {
+        words if words.is_empty() => "none".to_owned(),
+        words => words.join(", "),
+    }
 }
 
 /// Every key with a text that sets this key alone.
@@ -283,7 +343,13 @@ fn the_commented_lines_of_the_reference_file_load() {
         })
         // What excludes something else that is shown.
         .filter(|line| {
-            !line.starts_with("client_secret = ") && !line.starts_with("discovery_url = ")
+            let excluded = [
+                "client_secret = ",
+                "discovery_url = ",
+                "team_id = ",
+                "token = ",
+            ];
+            !excluded.iter().any(|key| line.starts_with(key))
         })
         .collect::<String>()
         .replace(
@@ -297,6 +363,12 @@ fn the_commented_lines_of_the_reference_file_load() {
         .replace(
             "assertion_keys = []",
             "assertion_keys = [{ file = \"assertion.pem\" }]",
+        )
+        .replace("mode = \"off\"", "mode = \"manual\"")
+        .replace("target = \"none\"", "target = \"bitbucket\"")
+        .replace(
+            "url = \"http://bitbucket:7990\"\n# A service",
+            "url = \"https://bitbucket\"\n# A service",
         );
     let config = example(&text, dir.path())
         .unwrap_or_else(|problems| panic!("{problems}\n{text}"))
@@ -304,6 +376,9 @@ fn the_commented_lines_of_the_reference_file_load() {
     assert!(config.server.tls.is_some() && config.upstream.client_tls.is_some());
     assert!(config.identity.assertion.is_some() && config.backdoor.accounts.len() == 1);
     assert_eq!(config.access.rules.len(), 1);
+    assert_eq!(config.groups.map.len(), 1);
+    assert_eq!(config.providers[0].tests.len(), 1);
+    assert_ne!(config.provisioning.target, ProvisioningTarget::None);
 }
 
 #[test]
@@ -320,11 +395,29 @@ fn the_document_shows_every_key() {
         document,
         &format!("{prose}{}", tables.join("\n")),
     );
-    let presets = presets_markdown();
-    assert!(
-        prose.contains(&presets),
-        "the table of presets should be\n{presets}"
-    );
+    for (what, table) in [("presets", presets_markdown()), ("steps", steps_markdown())] {
+        assert!(
+            prose.contains(&table),
+            "the table of {what} should be\n{table}"
+        );
+    }
+}
+
+/// The examples of the steps are TOML that is read, and their values are JSON.
+#[test]
+fn every_step_is_shown_as_it_is_written() {
+    for form in FORMS {
+        let text = format!(
+            "[[providers]]\nid = \"a\"\nissuer = \"https://idp.example.com\"\nclient_id = \"c\"\nclient_secret = \"s\"\n[providers.claims]\ngroups = {{ claim = \"groups\", steps = [{}] }}",
+            form.example
+        );
+        let steps = &super::testing::accepted(&text).providers[0].claims.groups[0].steps;
+        assert_eq!(steps.len(), 1, "{}", form.name);
+        for value in [form.from, form.to] {
+            let parsed = serde_json::from_str::<serde_json::Value>(value);
+            assert!(parsed.is_ok(), "{value}");
+        }
+    }
 }
 
 #[test]
@@ -359,6 +452,14 @@ fn the_examples_load() {
     assert_eq!(config.providers[0].preset, "keycloak");
     let config = example_loads(include_str!("../../config/github.toml"));
     assert_eq!(config.providers[0].preset, "github");
+    let config = example_loads(include_str!("../../config/groups.toml"));
+    assert_eq!(config.groups.map.len(), 3);
+    assert_eq!(config.providers[0].tests.len(), 2);
+    let config = example_loads(include_str!("../../config/provisioning.toml"));
+    assert!(
+        matches!(&config.provisioning.target, ProvisioningTarget::Bitbucket(access)
+        if access.url.path() == "/bitbucket")
+    );
 }
 
 /// Every file of the directory is one that a test loads.
@@ -374,9 +475,11 @@ fn no_example_is_forgotten() {
         names,
         [
             "github.toml",
+            "groups.toml",
             "keycloak.toml",
             "minimal.toml",
             "portcullis.toml",
+            "provisioning.toml",
             "salesforce.toml"
         ]
     );

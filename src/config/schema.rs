@@ -1,6 +1,8 @@
 //! The JSON Schema of the file, made from the descriptions of its keys, for editors.
 
+use super::mappings;
 use super::spec::{Default, Key, ROOT, Shape, Table};
+use super::steps::{FORMS, Form, STEP};
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema (draft 2020-12) of the configuration file.
@@ -13,6 +15,10 @@ pub fn schema() -> Value {
             json!("https://json-schema.org/draft/2020-12/schema"),
         );
         schema.insert("title".to_owned(), json!("Portcullis"));
+        schema.insert(
+            "$defs".to_owned(),
+            json!({ "mapping": mapping(), "step": step() }),
+        );
         schema.insert(
             "required".to_owned(),
             json!(["server", "upstream", "session"]),
@@ -71,13 +77,73 @@ fn shape(shape: Shape) -> Value {
         Shape::Choice(names) => json!({ "enum": names() }),
         Shape::Texts => array(text()),
         Shape::Choices(names) => array(json!({ "enum": names() })),
-        Shape::OneOrMore => json!({ "oneOf": [text(), array(text())] }),
+        Shape::OneOrMore => one_or_more(),
+        Shape::Mappings => {
+            let mapping = || json!({ "$ref": "#/$defs/mapping" });
+            json!({ "oneOf": [mapping(), limited(mapping())] })
+        }
+        Shape::Steps => limited(json!({ "$ref": "#/$defs/step" })),
         Shape::Secret => secret(),
         Shape::Secrets => array(secret()),
         Shape::Map => json!({ "type": "object", "additionalProperties": text() }),
+        Shape::Lists => json!({ "type": "object", "additionalProperties": one_or_more() }),
+        Shape::Object => json!({ "type": "object" }),
         Shape::Table(inner) => table(inner),
         Shape::Tables(inner) => array(table(inner)),
     }
+}
+
+fn one_or_more() -> Value {
+    let text = || json!({ "type": "string" });
+    json!({ "oneOf": [text(), { "type": "array", "items": text() }] })
+}
+
+fn limited(items: Value) -> Value {
+    json!({ "type": "array", "items": items, "maxItems": mappings::MOST })
+}
+
+/// One mapping: a reference, or a table that says where in exactly one way.
+fn mapping() -> Value {
+    let mut object = table(&mappings::TABLE);
+    if let Some(object) = object.as_object_mut() {
+        object.remove("required");
+        object.insert(
+            "oneOf".to_owned(),
+            json!([{ "required": ["claim"] }, { "required": ["jmespath"] }]),
+        );
+    }
+    json!({ "oneOf": [{ "type": "string", "minLength": 1 }, object] })
+}
+
+/// One step: a word, or a table with the keys of one form.
+fn step() -> Value {
+    let all: Vec<_> = FORMS.iter().map(form).collect();
+    json!({ "oneOf": all })
+}
+
+fn form(form: &Form) -> Value {
+    let doc = format!("{} It makes {} of {}.", form.doc, form.to, form.from);
+    if form.is_word() {
+        return json!({ "const": form.name, "description": doc });
+    }
+    let keys = form.keys().filter_map(|name| STEP.key(name));
+    let properties: Map<_, _> = keys
+        .map(|key| (key.name.to_owned(), property(key)))
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": doc,
+        "properties": properties,
+        "minProperties": 1,
+        "additionalProperties": false,
+    });
+    // `allow` and `deny` go together, and each goes alone.
+    if form.name != "allow"
+        && let Some(schema) = schema.as_object_mut()
+    {
+        schema.insert("required".to_owned(), json!([form.name]));
+    }
+    schema
 }
 
 fn secret() -> Value {
@@ -126,6 +192,30 @@ mod tests {
         assert_eq!(
             provider["claims"]["properties"]["username"]["oneOf"][1]["type"],
             json!("array")
+        );
+    }
+
+    #[test]
+    fn the_schema_knows_every_step() {
+        let schema = schema();
+        let steps = schema["$defs"]["step"]["oneOf"].as_array().unwrap();
+        assert_eq!(steps[0]["const"], json!("trim"));
+        let regex = steps
+            .iter()
+            .find(|step| step["required"] == json!(["regex"]))
+            .unwrap();
+        assert_eq!(regex["properties"]["replace"]["type"], json!("string"));
+        let keys: usize = steps
+            .iter()
+            .filter_map(|step| step["properties"].as_object())
+            .map(Map::len)
+            .sum();
+        assert_eq!(keys, STEP.keys.len());
+        let mapping = &schema["$defs"]["mapping"]["oneOf"][1];
+        assert_eq!(mapping["oneOf"][0]["required"], json!(["claim"]));
+        assert_eq!(
+            mapping["properties"]["steps"]["items"]["$ref"],
+            json!("#/$defs/step")
         );
     }
 

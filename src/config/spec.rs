@@ -4,7 +4,8 @@
 //! `docs/configuration.md` are made from here, so none of them can say something else.
 
 use super::{
-    access, backdoor, identity, log, providers, server, session, sign_in, sign_out, upstream, users,
+    access, admin, backdoor, groups, identity, log, providers, provisioning, server, session,
+    sign_in, sign_out, upstream, users,
 };
 
 /// A table of the file, such as `[server]`.
@@ -64,14 +65,22 @@ pub(super) enum Shape {
     Texts,
     /// An array of some of these strings.
     Choices(fn() -> Vec<&'static str>),
-    /// A string, or several in the order in which they are tried.
+    /// A string or several.
     OneOrMore,
+    /// Where a fact is found: a string, a table with steps, or several of them.
+    Mappings,
+    /// What is done to what was found.
+    Steps,
     /// A string, `{ env = "NAME" }` or `{ file = "PATH" }`.
     Secret,
     /// An array of secrets.
     Secrets,
     /// A table with free keys and strings as values.
     Map,
+    /// A table with free keys, each with a string or several.
+    Lists,
+    /// A table with anything in it.
+    Object,
     /// A table.
     Table(&'static Table),
     /// Any number of tables, written with two brackets.
@@ -124,10 +133,13 @@ pub(super) static ROOT: Table = Table {
             "Who signs people in. At least one, unless sign_in.enabled is false.",
         ),
         section("users", &users::TABLE),
+        section("groups", &groups::TABLE),
+        section("provisioning", &provisioning::TABLE),
         section("sign_in", &sign_in::TABLE),
         section("sign_out", &sign_out::TABLE),
         section("access", &access::TABLE),
         section("backdoor", &backdoor::TABLE),
+        section("admin", &admin::TABLE),
         section("log", &log::TABLE),
     ],
 };

@@ -62,7 +62,7 @@ impl Try {
         self.dir.path().join(name)
     }
 
-    fn load(&self) -> Result<Loaded, super::Problems> {
+    pub(super) fn load(&self) -> Result<Loaded, super::Problems> {
         let mut text = self.text.clone();
         for (table, lines) in [
             ("[server]", "public_url = \"https://git.example.com\""),

@@ -25,7 +25,7 @@ impl<'r, 'v> Value<'r, 'v> {
     }
 
     /// The elements of an array.
-    fn items(&self, need: &str) -> Read<Vec<Value<'r, 'v>>> {
+    pub(super) fn items(&self, need: &str) -> Read<Vec<Value<'r, 'v>>> {
         let DeValue::Array(items) = self.toml else {
             return Err(self.wrong_type(need));
         };
@@ -43,7 +43,7 @@ impl<'r, 'v> Value<'r, 'v> {
             .collect())
     }
 
-    fn text(&self, need: &str) -> Read<String> {
+    pub(super) fn text(&self, need: &str) -> Read<String> {
         let text = self.toml.as_str().ok_or_else(|| self.wrong_type(need))?;
         match text.chars().find(|c| c.is_control()) {
             None => Ok(text.to_owned()),
@@ -150,7 +150,7 @@ impl<'r, T: FromValue<'r>> FromValue<'r> for Vec<T> {
     }
 }
 
-/// A string, or several in the order in which they are tried.
+/// A string or several.
 pub(super) struct OneOrMore<'r>(pub(super) Vec<At<'r, String>>);
 
 impl<'r> FromValue<'r> for OneOrMore<'r> {
@@ -179,6 +179,39 @@ impl<'r> FromValue<'r> for Map<'r> {
                 written: value.written,
             };
             Ok((name.get_ref().to_string(), At::read(&item)?))
+        }))
+        .map(Self)
+    }
+}
+
+/// A table with free keys, each with a string or several.
+pub(super) struct Lists<'r>(pub(super) Vec<(At<'r, String>, Vec<At<'r, String>>)>);
+
+impl<'r> FromValue<'r> for Lists<'r> {
+    fn read(value: &Value<'r, '_>) -> Read<Self> {
+        let DeValue::Table(table) = value.toml else {
+            return Err(value.wrong_type("a table of strings or arrays of strings"));
+        };
+        all(table.iter().map(|(name, item)| {
+            let key = bare(name.get_ref());
+            let item = Value {
+                toml: item.get_ref(),
+                spot: value.spot.child(&key, item.span().start),
+                key: value.key,
+                written: value.written,
+            };
+            if let DeValue::Table(_) = item.toml {
+                return Err(item.spot.problem(mistake(
+                    "must be a string or an array of strings, not a table",
+                    "a name with a dot in it needs quotes, or it is read as a table in a table",
+                )));
+            }
+            let OneOrMore(items) = OneOrMore::read(&item)?;
+            let name = At {
+                value: name.get_ref().to_string(),
+                spot: value.spot.child(&key, name.span().start),
+            };
+            Ok((name, items))
         }))
         .map(Self)
     }

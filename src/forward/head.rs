@@ -7,7 +7,7 @@ use crate::config;
 use crate::identity::Person;
 use crate::sanitize::Client;
 use crate::session::CachedAssertion;
-use crate::web::RequestId;
+use crate::web::{RequestId, asserted};
 use arc_swap::ArcSwapOption;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Version, request};
@@ -118,26 +118,14 @@ impl Heads {
         let Some(Who { person, assertion }) = who else {
             return Ok(None);
         };
-        let identity = &self.identity;
-        let user = value(&identity.user_header, person.username.as_str())?;
-        headers.insert(&identity.user_header, user.clone());
-        if let (Some(name), Some(email)) = (&identity.email_header, &person.email) {
-            headers.insert(name, value(name, email.as_str())?);
-        }
-        if let (Some(name), Some(full)) = (&identity.name_header, &person.display_name) {
-            headers.insert(name, value(name, full.as_str())?);
-        }
-        if let Some(name) = &identity.groups_header
-            && !person.groups.is_empty()
-        {
-            let groups: Vec<&str> = person.groups.iter().map(|group| group.as_str()).collect();
-            headers.insert(name, value(name, &groups.join(","))?);
+        for (name, text) in asserted(&self.identity, person) {
+            headers.insert(name, value(name, &text)?);
         }
         if let Some(signer) = &self.signer {
             let signed = signer.assert(person, assertion, self.clock.now())?;
             headers.insert(signer.header(), signed);
         }
-        Ok(Some(user))
+        Ok(headers.get(&self.identity.user_header).cloned())
     }
 }
 

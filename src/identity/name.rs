@@ -73,6 +73,26 @@ text! {
     DisplayName, plain
 }
 
+impl GroupName {
+    /// The name as Bitbucket compares it: without case. Two names are one group when their keys are
+    /// equal.
+    ///
+    /// A character beyond ASCII never becomes an ASCII letter here (the Kelvin sign would become a
+    /// `k`), so that no look-alike of `bitbucket-admins` is taken for it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut key = String::with_capacity(self.0.len());
+        for c in self.0.chars() {
+            if !c.is_ascii() && c.to_lowercase().any(|lower| lower.is_ascii()) {
+                key.push(c);
+            } else {
+                key.extend(c.to_lowercase());
+            }
+        }
+        key
+    }
+}
+
 fn username(text: &str) -> Result<(), Invalid> {
     plain(text)?;
     match text
@@ -158,6 +178,14 @@ mod tests {
         check(" ana", Err(Invalid::Padded));
         check(&"a".repeat(256), Err(Invalid::TooLong(255)));
         check(&"a".repeat(255), Ok(()));
+    }
+
+    #[test]
+    fn groups_are_compared_without_case_and_look_alikes_stay_apart() {
+        let key = |text: &str| GroupName::parse(text).unwrap().key();
+        assert_eq!(key("Entwickler K\u{d6}LN"), key("entwickler k\u{f6}ln"));
+        assert_ne!(key("bitbuc\u{212a}et-admins"), key("bitbucket-admins"));
+        assert_ne!(key("adm\u{130}ns"), key("admins"));
     }
 
     #[test]

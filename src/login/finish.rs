@@ -37,11 +37,19 @@ impl Login {
             next,
             remember,
         } = arrived;
-        let person =
-            mapping::person(&claims, &config.claims, &self.users).map_err(|refused| Refused {
-                problem: words::mapping(refused.code(), &config.name).because(&refused),
-                username: None,
-            })?;
+        let person = mapping::candidate(
+            &claims,
+            mapping::Rules {
+                provider: config,
+                users: &self.users,
+                groups: &self.groups,
+            },
+        )
+        .map(|c| c.person)
+        .map_err(|refused| Refused {
+            problem: words::mapping(refused.code(), &config.name).because(&refused),
+            username: None,
+        })?;
         let username = person.username.as_str().to_owned();
         let known_as = |problem| Refused {
             problem,

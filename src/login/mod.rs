@@ -61,6 +61,7 @@ pub struct Parts {
 pub struct Login {
     parts: Parts,
     users: config::Users,
+    groups: config::Groups,
     sign_out: config::SignOut,
     public: config::Origin,
     prefix: String,
@@ -100,6 +101,7 @@ impl Login {
     pub fn new(config: &Config, parts: Parts) -> Self {
         Self {
             users: config.users.clone(),
+            groups: config.groups.clone(),
             sign_out: config.sign_out.clone(),
             public: config.server.public_url.clone(),
             prefix: config.server.prefix.clone(),

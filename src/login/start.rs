@@ -1,6 +1,7 @@
 //! The step to the provider.
 
 use super::{Login, Pending, words};
+use crate::provider::Ask;
 use crate::web::{Context, Response, ReturnPath, fields, first, see_other};
 use http::HeaderValue;
 
@@ -19,7 +20,13 @@ impl Login {
             return self.looping(context, &next);
         }
         let config = provider.config();
-        let start = match provider.start(hint(first(&query, "login_hint"))).await {
+        let start = match provider
+            .start(Ask {
+                login_hint: hint(first(&query, "login_hint")),
+                fresh: false,
+            })
+            .await
+        {
             Ok(start) => start,
             Err(error) => {
                 let again = format!("{}?next={}", self.start_address(&config.id), next.encoded());

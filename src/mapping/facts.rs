@@ -1,211 +1,83 @@
-//! One function per fact.
+//! First, last and full name. They decide nothing, so what is unusable is left out.
 
-use super::Refused;
-use super::find::{first, kind, quoted};
-use crate::config::{Claims, MatchBy, UsernameCase, Users};
-use crate::identity::{DisplayName, Email, GroupName, Username};
-use serde_json::{Map, Value};
-use std::collections::HashSet;
+use super::find::{Absent, Document};
+use super::{Fact, Rules, Tried};
+use crate::config::Mapping;
+use crate::identity::DisplayName;
+use serde_json::Value;
 
-/// More groups than this are a mistake of the mapping, and would not fit into a header.
-const MOST_GROUPS: usize = 1000;
+/// The names: whichever are there make the others.
+pub(super) fn names(document: &Document<'_>, rules: Rules<'_>) -> ([Fact; 3], Option<DisplayName>) {
+    let claims = &rules.provider.claims;
+    let (mut full_fact, full) = name(document, "display_name", &claims.display_name);
+    let (mut first_fact, first) = name(document, "first_name", &claims.first_name);
+    let (mut last_fact, last) = name(document, "last_name", &claims.last_name);
 
-/// The rule that makes a username of the e-mail address.
-pub(super) const MATCH_BY_EMAIL: &str = "users.match_by = \"email\"";
-
-type Document = Map<String, Value>;
-
-/// The username of `providers.claims.username`.
-pub(super) fn username(
-    claims: &Document,
-    rules: &Claims,
-    users: &Users,
-) -> Result<Username, Refused> {
-    let Some((claim, value)) = first(claims, &rules.username, false) else {
-        return Err(Refused::NoUsername {
-            tried: quoted(&rules.username),
-        });
-    };
-    // An address that is the username decides more than any other.
-    let is_email = claim == "email" || rules.email.iter().any(|email| email == claim);
-    if is_email && users.require_verified_email && is_unverified(claims) {
-        return Err(Refused::UnverifiedEmail {
-            claim: claim.to_owned(),
-        });
-    }
-    let wrong = |found| Refused::UsernameType {
-        claim: claim.to_owned(),
-        found,
-    };
-    match value {
-        Value::String(text) => spelled(claim, text, users.username_case),
-        // GitHub's ids are numbers. A fraction, or a number too large to be exact, is another
-        // person's as easily.
-        Value::Number(number) if number.is_i64() || number.is_u64() => {
-            spelled(claim, &number.to_string(), users.username_case)
+    let parts = [first.as_deref(), last.as_deref()];
+    let joined = parts
+        .iter()
+        .flatten()
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let display_name = match full.as_deref().map(DisplayName::parse) {
+        Some(Ok(name)) => Some(name),
+        wrong => {
+            if let (Some(Err(invalid)), Some(tried)) = (wrong, full_fact.tried.last_mut()) {
+                tried.problem = Some(format!("the name {invalid}"));
+            }
+            DisplayName::parse(joined.as_str())
+                .ok()
+                .inspect(|_| made(&mut full_fact, "first_name and last_name", &joined, &joined))
         }
-        Value::Number(_) => Err(wrong("a number that is not an exact integer")),
-        Value::Array(items) => match items.as_slice() {
-            [Value::String(text)] => spelled(claim, text, users.username_case),
-            [one] => Err(wrong(kind(one))),
-            several => Err(Refused::AmbiguousUsername {
-                claim: claim.to_owned(),
-                count: several.len(),
-            }),
-        },
-        other => Err(wrong(kind(other))),
-    }
-}
+    };
+    full_fact.value = display_name
+        .as_ref()
+        .map_or(Value::Null, |n| n.as_str().into());
 
-/// A username in the configured case.
-pub(super) fn spelled(claim: &str, text: &str, case: UsernameCase) -> Result<Username, Refused> {
-    let parsed = match case {
-        // A username is ASCII, or is refused.
-        UsernameCase::Lower => Username::parse(text.to_ascii_lowercase()),
-        UsernameCase::Keep => Username::parse(text),
-    };
-    parsed.map_err(|reason| Refused::InvalidUsername {
-        claim: claim.to_owned(),
-        reason,
-    })
-}
-
-/// The e-mail address and the claim it came from. Where it decides something it is there, verified
-/// as far as asked for, and in an allowed domain; elsewhere it is none rather than a doubtful one.
-pub(super) fn email<'a>(
-    claims: &'a Document,
-    rules: &'a Claims,
-    users: &Users,
-) -> Result<Option<(&'a str, Email)>, Refused> {
-    let rule = match users.match_by {
-        MatchBy::Email => Some(MATCH_BY_EMAIL),
-        MatchBy::Username if users.allowed_domains.is_empty() => None,
-        MatchBy::Username => Some("users.allowed_domains"),
-    };
-    let (claim, email) = match (read_email(claims, &rules.email), rule) {
-        (Ok(Some(found)), _) => found,
-        (Ok(None), Some(rule)) => return Err(no_email(rules, rule)),
-        (Err(refused), Some(_)) => return Err(refused),
-        (Ok(None) | Err(_), None) => return Ok(None),
-    };
-    if users.require_verified_email && is_unverified(claims) {
-        // Nobody vouches for the address, so it is not passed on either.
-        return match rule {
-            Some(_) => Err(Refused::UnverifiedEmail {
-                claim: claim.to_owned(),
-            }),
-            None => Ok(None),
-        };
-    }
-    let allowed = &users.allowed_domains;
-    if !allowed.is_empty() && !allowed.iter().any(|domain| email.is_in(domain)) {
-        let domain = email.as_str().split_once('@').map(|(_, domain)| domain);
-        return Err(Refused::DomainNotAllowed {
-            claim: claim.to_owned(),
-            domain: domain.unwrap_or_default().to_owned(),
-        });
-    }
-    Ok(Some((claim, email)))
-}
-
-/// An account that the provider itself calls inactive (Salesforce says so in userinfo).
-pub(super) fn is_inactive(claims: &Document) -> bool {
-    match claims.get("active") {
-        Some(Value::Bool(active)) => !active,
-        Some(Value::String(text)) => text == "false",
-        _ => false,
-    }
-}
-
-pub(super) fn no_email(rules: &Claims, rule: &'static str) -> Refused {
-    Refused::NoEmail {
-        tried: quoted(&rules.email),
-        rule,
-    }
-}
-
-/// A text, or the first one of a list (as Azure AD B2C sends `emails`).
-fn read_email<'a>(
-    claims: &'a Document,
-    references: &'a [String],
-) -> Result<Option<(&'a str, Email)>, Refused> {
-    let Some((claim, value)) = first(claims, references, false) else {
-        return Ok(None);
-    };
-    let value = match value {
-        Value::Array(items) => items.first().unwrap_or(&Value::Null),
-        other => other,
-    };
-    let Value::String(text) = value else {
-        return Err(Refused::EmailType {
-            claim: claim.to_owned(),
-            found: kind(value),
-        });
-    };
-    match Email::parse(text) {
-        Ok(email) => Ok(Some((claim, email))),
-        Err(reason) => Err(Refused::InvalidEmail {
-            claim: claim.to_owned(),
-            reason,
-        }),
-    }
-}
-
-/// Whether the provider says anything but that the address is verified. Saying nothing is fine:
-/// many providers have verified addresses only. Truth has the four spellings that are seen
-/// (Cognito, Apple and LinkedIn send text), and no others.
-fn is_unverified(claims: &Document) -> bool {
-    match claims.get("email_verified") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(verified)) => !verified,
-        Some(Value::String(text)) => text != "true" && text != "1",
-        Some(Value::Number(number)) => number.as_u64() != Some(1),
-        Some(Value::Array(_) | Value::Object(_)) => true,
-    }
-}
-
-/// The full name, or what there is of first and last name. It decides nothing.
-pub(super) fn display_name(claims: &Document, rules: &Claims) -> Option<DisplayName> {
-    let text = |references| match first(claims, references, false) {
-        Some((_, Value::String(text))) => text.trim(),
-        _ => "",
-    };
-    let whole = text(&rules.display_name);
-    let parts = format!("{} {}", text(&rules.first_name), text(&rules.last_name));
-    [whole, parts.trim()]
-        .into_iter()
-        .find_map(|name| DisplayName::parse(name).ok())
-}
-
-/// The groups, without repeats. What cannot be a group's name is not one.
-pub(super) fn groups(claims: &Document, rules: &Claims) -> Result<Vec<GroupName>, Refused> {
-    // An empty list says that there are none, whatever further claims hold.
-    let Some((claim, value)) = first(claims, &rules.groups, true) else {
-        return Ok(Vec::new());
-    };
-    let names: Vec<&str> = match (value, rules.groups_separator.as_deref()) {
-        (Value::String(text), Some(separator)) if !separator.is_empty() => {
-            text.split(separator).map(str::trim).collect()
-        }
-        // Split only on request: the names of LDAP groups hold commas.
-        (Value::String(text), _) => vec![text],
-        (Value::Array(items), _) => items.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let mut seen = HashSet::new();
-    let mut groups = Vec::new();
-    for name in names {
-        if let Ok(group) = GroupName::parse(name)
-            && seen.insert(name)
-        {
-            groups.push(group);
-        }
-        if groups.len() > MOST_GROUPS {
-            return Err(Refused::TooManyGroups {
-                claim: claim.to_owned(),
-                most: MOST_GROUPS,
-            });
+    if let (Some(full), None, None) = (&display_name, &first, &last) {
+        // The last word is the last name: wrong for some, and nothing depends on it.
+        let full = full.as_str();
+        let (first, last) = full.rsplit_once(' ').unwrap_or((full, ""));
+        for (fact, part) in [(&mut first_fact, first.trim()), (&mut last_fact, last)] {
+            if !part.is_empty() {
+                made(fact, "display_name", full, part);
+            }
         }
     }
-    Ok(groups)
+    ([full_fact, first_fact, last_fact], display_name)
+}
+
+/// A text without white space around it, if there is one.
+fn name(
+    document: &Document<'_>,
+    name: &'static str,
+    mappings: &[Mapping],
+) -> (Fact, Option<String>) {
+    let (mut fact, found) = document.resolve(name, mappings, Absent::Empty, |_| Ok(()));
+    let text = match found.map(|found| found.value) {
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Some(_) => {
+            if let Some(tried) = fact.tried.last_mut() {
+                tried.problem = Some("it is no text".to_owned());
+            }
+            None
+        }
+        None => None,
+    };
+    fact.value = text.as_deref().map_or(Value::Null, Value::from);
+    (fact, text)
+}
+
+/// Notes a fact that was made of others.
+fn made(fact: &mut Fact, of: &str, from: &str, value: &str) {
+    fact.value = value.into();
+    fact.tried.push(Tried {
+        mapping: format!("made of {of}"),
+        claim: None,
+        path: Vec::new(),
+        found: from.into(),
+        steps: Vec::new(),
+        problem: None,
+    });
 }

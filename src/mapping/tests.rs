@@ -1,22 +1,62 @@
+mod grouping;
+mod properties;
+mod stepping;
+mod trusting;
+
 use super::*;
-use crate::config::UsernameCase;
-use crate::identity::{Domain, Email, GroupName, Username};
+use crate::config::{Claims, Groups, Provider, UsernameCase, Users};
+use crate::identity::Domain;
 use proptest::prelude::*;
 use serde_json::json;
 
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+fn names(names: &[&str]) -> Vec<config::Mapping> {
+    names
+        .iter()
+        .map(|name| config::Mapping::plain(name))
+        .collect()
 }
 
 fn rules() -> Claims {
     Claims {
         username: names(&["preferred_username", "login"]),
         email: names(&["email", "emails"]),
+        email_verified: names(&["email_verified"]),
         display_name: names(&["name"]),
         first_name: names(&["given_name"]),
         last_name: names(&["family_name"]),
         groups: names(&["custom_attributes.groups", "groups"]),
         groups_separator: Some(";".to_owned()),
+    }
+}
+
+/// Any provider, with these claims.
+fn provider(claims: Claims) -> Provider {
+    let text = "[server]\npublic_url = \"https://git.example.com\"\n\
+        [upstream]\nurl = \"http://bitbucket:7990\"\n\
+        [session]\nstore = \"memory\"\nkeys = [\"KEY\"]\n\
+        [[providers]]\nid = \"test\"\nissuer = \"https://idp.example.com\"\n\
+        client_id = \"c\"\nclient_secret = \"s\"\n"
+        .replace("KEY", &"0123456789abcdef".repeat(8));
+    let loaded = config::parse(&text, "p.toml", std::path::Path::new("."), &|_| None);
+    let mut provider = loaded.unwrap().config.providers.remove(0);
+    provider.claims = claims;
+    provider
+}
+
+fn examined(claims: &Value, provider: &Provider, users: &Users, groups: &Groups) -> Examined {
+    let rules = Rules {
+        provider,
+        users,
+        groups,
+    };
+    examine(claims.as_object().unwrap(), rules)
+}
+
+/// The candidate, or the first refusal.
+fn decided(examined: Examined) -> Result<Candidate, Refused> {
+    match examined.candidate {
+        Some(candidate) => Ok(candidate),
+        None => Err(examined.refusals.into_iter().next().unwrap()),
     }
 }
 
@@ -26,6 +66,10 @@ fn users() -> Users {
         username_case: UsernameCase::Lower,
         require_verified_email: true,
         allowed_domains: Vec::new(),
+        create: true,
+        update_profile: true,
+        link_by_verified_email: false,
+        link_providers: Vec::new(),
     }
 }
 
@@ -44,7 +88,8 @@ fn domains(domains: &[&str]) -> Users {
 }
 
 fn map(claims: &Value, rules: &Claims, users: &Users) -> Result<Person, Refused> {
-    person_from(claims.as_object().unwrap(), rules, users)
+    let provider = provider(rules.clone());
+    decided(examined(claims, &provider, users, &Groups::default())).map(|it| it.person)
 }
 
 /// Who these claims are, or the beginning of why not.
@@ -333,8 +378,8 @@ fn an_unverified_email_refuses_where_it_decides_something() {
 #[test]
 fn nobody_becomes_somebody_else_by_an_address_that_was_never_verified() {
     let by_claim = |claim: &str| Claims {
-        username: vec!["preferred_username".to_owned(), claim.to_owned()],
-        email: vec!["email".to_owned(), "mail".to_owned()],
+        username: names(&["preferred_username", claim]),
+        email: names(&["email", "mail"]),
         ..rules()
     };
     for claim in ["email", "mail"] {
@@ -563,7 +608,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn claim() -> impl Strategy<Value = String> {
     prop_oneof![
-        prop::sample::select(names(&[
+        prop::sample::select(vec![
             "preferred_username",
             "login",
             "email",
@@ -575,7 +620,8 @@ fn claim() -> impl Strategy<Value = String> {
             "groups",
             "custom_attributes",
             "custom_attributes.groups",
-        ])),
+        ])
+        .prop_map(str::to_owned),
         "\\PC{0,4}",
     ]
 }
@@ -594,7 +640,8 @@ proptest! {
             match_by: if email_decides { MatchBy::Email } else { MatchBy::Username },
             ..if with_domains { domains(&["example.com"]) } else { users() }
         };
-        let Ok(person) = person_from(&claims, &rules, &users) else {
+        let claims = Value::Object(claims);
+        let Ok(person) = map(&claims, &rules, &users) else {
             return Ok(());
         };
         let username = person.username.as_str();

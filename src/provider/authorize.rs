@@ -35,6 +35,19 @@ pub struct Attempt {
     max_age_secs: Option<u64>,
 }
 
+/// How a sign-in is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask<'a> {
+    /// Who probably wants to sign in.
+    pub login_hint: Option<&'a str>,
+    /// Ask the person to authenticate anew (`prompt=login`, OpenID Connect Core §3.1.2.1). It is a
+    /// request, for the sake of whoever wants to try another account; nothing relies on it. With
+    /// `max_age=0` the answer could be checked, but `auth_time` would have to come back then, and
+    /// several providers leave it out: people would be refused for a courtesy. Plain OAuth 2.0 has
+    /// no such request.
+    pub fresh: bool,
+}
+
 /// A sign-in that was begun.
 #[derive(Debug)]
 pub struct Start {
@@ -75,7 +88,7 @@ pub(super) fn start(
     config: &config::Provider,
     metadata: &Metadata,
     redirect_uri: &Url,
-    login_hint: Option<&str>,
+    ask: Ask<'_>,
 ) -> Start {
     let attempt = Attempt {
         state: CsrfToken::new(random::token()),
@@ -110,11 +123,15 @@ pub(super) fn start(
     if config.response_mode == ResponseMode::FormPost {
         query.append_pair("response_mode", "form_post");
     }
-    if let Some(hint) = login_hint.filter(|hint| !hint.is_empty()) {
+    if let Some(hint) = ask.login_hint.filter(|hint| !hint.is_empty()) {
         query.append_pair("login_hint", hint);
     }
+    if ask.fresh && config.protocol == Protocol::Oidc {
+        query.append_pair("prompt", "login");
+    }
     for (name, value) in &config.extra_params {
-        if !OURS.contains(&name.as_str()) {
+        let replaced = ask.fresh && name == "prompt";
+        if !OURS.contains(&name.as_str()) && !replaced {
             query.append_pair(name, value);
         }
     }

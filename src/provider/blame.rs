@@ -14,7 +14,8 @@ pub enum Blame {
     Provider,
     /// The provider did not answer (504).
     Unreachable,
-    /// The gateway's own set-up (500). Only [`Provider::new`](super::Provider::new) fails so.
+    /// The gateway's own set-up (500): [`Provider::new`](super::Provider::new) fails so, and a
+    /// configuration that asks for more than its scopes allow.
     Gateway,
 }
 
@@ -47,6 +48,15 @@ impl Error {
             Self::KeysMissing => "keys_missing",
             Self::KeysMoved => "keys_moved",
             Self::NoUsableKey { .. } => "no_usable_key",
+            Self::FetchRefused { .. } => "fetch_refused",
+            Self::NotList { .. } => "answer_not_list",
+            Self::EntryUnreadable { .. } => "answer_unreadable_entry",
+            Self::TooManyEntries { .. } => "answer_too_many_entries",
+            Self::PageElsewhere { .. } => "answer_page_elsewhere",
+            Self::IdentityMissing => "identity_missing",
+            Self::IdentityElsewhere { .. } => "identity_elsewhere",
+            Self::IdentityMismatch => "identity_mismatch",
+            Self::GroupsOverage => "groups_overage",
             Self::DuplicateParameter { .. } => "duplicate_parameter",
             Self::StateMissing => "state_missing",
             Self::StateMismatch => "state_mismatch",
@@ -80,6 +90,8 @@ impl Error {
             Self::ClaimMissing { .. } => "claim_missing",
             Self::ClaimType { .. } => "claim_type",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::TenantUnusable { .. } => "tenant_unusable",
+            Self::KeyIssuerMismatch { .. } => "key_issuer_mismatch",
             Self::AudienceMismatch { .. } => "audience_mismatch",
             Self::AudienceUntrusted { .. } => "audience_untrusted",
             Self::AuthorizedPartyMismatch { .. } => "authorized_party_mismatch",
@@ -110,7 +122,10 @@ impl Error {
             | Self::CaFileEmpty { .. }
             | Self::Tls(_)
             | Self::HttpClient(_)
-            | Self::ClientKey { .. } => Blame::Gateway,
+            | Self::ClientKey { .. }
+            | Self::FetchRefused { .. }
+            | Self::IdentityMissing
+            | Self::GroupsOverage => Blame::Gateway,
             Self::Unreachable { .. } | Self::Timeout { .. } => Blame::Unreachable,
             Self::CoolingDown { source, .. } => source.blame(),
             Self::DuplicateParameter { .. }

@@ -2,7 +2,47 @@
 
 use crate::secret::Secret;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt;
+
+/// Where a claim came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The ID token.
+    IdToken,
+    /// The userinfo address.
+    Userinfo,
+    /// Salesforce's identity address.
+    Identity,
+    /// GitHub's `/user/emails`.
+    Emails,
+    /// GitHub's `/user/orgs`.
+    Organizations,
+    /// GitHub's `/user/teams`.
+    Teams,
+    /// Discord's `/users/@me/guilds`.
+    Guilds,
+    /// Microsoft Graph.
+    Graph,
+}
+
+impl Source {
+    /// In words, for a person.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IdToken => "ID token",
+            Self::Userinfo => "userinfo",
+            Self::Identity => "identity address",
+            Self::Emails => "e-mail addresses",
+            Self::Organizations => "organizations",
+            Self::Teams => "teams",
+            Self::Guilds => "guilds",
+            Self::Graph => "Microsoft Graph",
+        }
+    }
+}
 
 /// Facts about a person that the provider vouches for. Only this room makes one.
 #[derive(Clone)]
@@ -10,7 +50,9 @@ pub struct VerifiedClaims {
     pub(super) issuer: String,
     pub(super) subject: String,
     pub(super) claims: Map<String, Value>,
+    pub(super) sources: BTreeMap<String, Source>,
     pub(super) id_token: Option<Secret<String>>,
+    pub(super) lacks_userinfo: bool,
 }
 
 impl VerifiedClaims {
@@ -26,10 +68,24 @@ impl VerifiedClaims {
         &self.subject
     }
 
-    /// The claims: those of the ID token, and those of userinfo that the ID token does not have.
+    /// The claims: those of the ID token, those of userinfo that the ID token does not have, and what
+    /// further calls told. For plain OAuth 2.0, userinfo's and those of further calls.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+
+    /// Which source gave each claim, by the claim's name: one for each of [`claims`](Self::claims).
+    #[must_use]
+    pub fn sources(&self) -> &BTreeMap<String, Source> {
+        &self.sources
+    }
+
+    /// Whether userinfo failed and the configuration does without (`userinfo = "optional"`): a claim
+    /// that is not there may be there the next time.
+    #[must_use]
+    pub fn lacks_userinfo(&self) -> bool {
+        self.lacks_userinfo
     }
 
     /// The ID token as it came, for `id_token_hint`.
@@ -53,7 +109,9 @@ impl VerifiedClaims {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
             claims,
+            sources: BTreeMap::new(),
             id_token: None,
+            lacks_userinfo: false,
         }
     }
 }

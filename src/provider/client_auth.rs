@@ -17,6 +17,10 @@ use url::form_urlencoded;
 /// How long an assertion may be used. It is made for one call.
 const ASSERTION_LIFETIME_SECS: u64 = 60;
 
+/// Apple takes secrets of up to six months, and this one is used at once.
+const APPLE_LIFETIME_SECS: u64 = 300;
+const APPLE_AUDIENCE: &str = "https://appleid.apple.com";
+
 /// RFC 8725 §3.5.
 const FEWEST_RSA_BYTES: usize = 2048 / 8;
 
@@ -25,6 +29,10 @@ pub(super) enum Proof {
     Basic(Secret<String>),
     Post(Secret<String>),
     Assertion(Box<Signer>),
+    Apple {
+        signer: Box<Signer>,
+        team_id: String,
+    },
     None,
 }
 
@@ -49,13 +57,15 @@ impl Proof {
                 key,
                 key_id,
                 algorithm,
-            } => Self::Assertion(Box::new(Signer {
-                key: SigningKey::parse(key, *algorithm).ok_or(Error::ClientKey {
-                    algorithm: *algorithm,
-                })?,
-                key_id: key_id.clone(),
-                algorithm: *algorithm,
-            })),
+            } => Self::Assertion(Signer::new(key, key_id.clone(), *algorithm)?),
+            ClientAuth::AppleJwt {
+                key,
+                key_id,
+                team_id,
+            } => Self::Apple {
+                signer: Signer::new(key, Some(key_id.clone()), Algorithm::ES256)?,
+                team_id: team_id.clone(),
+            },
         })
     }
 
@@ -63,7 +73,8 @@ impl Proof {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Basic(_) => "client_secret_basic",
-            Self::Post(_) => "client_secret_post",
+            // To the provider, Apple's secret is one like any other.
+            Self::Post(_) | Self::Apple { .. } => "client_secret_post",
             Self::Assertion(_) => "private_key_jwt",
             Self::None => "none",
         }
@@ -105,6 +116,14 @@ impl Proof {
                     fields,
                 }
             }
+            Self::Apple { signer, team_id } => {
+                let mut fields = identified();
+                fields.push(("client_secret", signer.apple(client_id, team_id, now)?));
+                Credentials {
+                    header: None,
+                    fields,
+                }
+            }
             Self::None => Credentials {
                 header: None,
                 fields: identified(),
@@ -140,20 +159,46 @@ enum SigningKey {
 }
 
 impl Signer {
+    fn new(
+        key: &Secret<String>,
+        key_id: Option<String>,
+        algorithm: Algorithm,
+    ) -> Result<Box<Self>, Error> {
+        Ok(Box::new(Self {
+            key: SigningKey::parse(key, algorithm).ok_or(Error::ClientKey { algorithm })?,
+            key_id,
+            algorithm,
+        }))
+    }
+
     /// RFC 7523 §3: a token about ourselves, for the token endpoint, used once.
     fn assertion(&self, client_id: &str, audience: &str, now: Timestamp) -> Result<String, Error> {
-        let mut header = json!({ "alg": algorithm::name(self.algorithm), "typ": "JWT" });
-        if let (Some(id), Some(header)) = (&self.key_id, header.as_object_mut()) {
-            header.insert("kid".to_owned(), json!(id));
-        }
-        let claims = json!({
+        self.token(&json!({
             "iss": client_id,
             "sub": client_id,
             "aud": audience,
             "jti": random::token(),
             "iat": now.as_secs(),
             "exp": now.as_secs().saturating_add(ASSERTION_LIFETIME_SECS),
-        });
+        }))
+    }
+
+    /// What Apple takes for a client secret: the team says that it is this client.
+    fn apple(&self, client_id: &str, team_id: &str, now: Timestamp) -> Result<String, Error> {
+        self.token(&json!({
+            "iss": team_id,
+            "sub": client_id,
+            "aud": APPLE_AUDIENCE,
+            "iat": now.as_secs(),
+            "exp": now.as_secs().saturating_add(APPLE_LIFETIME_SECS),
+        }))
+    }
+
+    fn token(&self, claims: &serde_json::Value) -> Result<String, Error> {
+        let mut header = json!({ "alg": algorithm::name(self.algorithm), "typ": "JWT" });
+        if let (Some(id), Some(header)) = (&self.key_id, header.as_object_mut()) {
+            header.insert("kid".to_owned(), json!(id));
+        }
         let mut text = URL_SAFE_NO_PAD.encode(header.to_string());
         text.push('.');
         text.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));

@@ -113,6 +113,42 @@ pub enum Error {
     #[error("none of the {found} keys in the key set can be used{reason}")]
     NoUsableKey { found: usize, reason: String },
 
+    // Calls beyond token and userinfo.
+    /// The access token is not good enough for a list that the configuration asks for.
+    #[error(
+        "{call} answered {status} and said {said}; the provider wants the scope \"{scope}\" for it"
+    )]
+    FetchRefused {
+        call: Call,
+        status: StatusCode,
+        said: Said,
+        scope: &'static str,
+    },
+    /// JSON, but no list.
+    #[error("{call} did not answer with a list")]
+    NotList { call: Call },
+    /// A list with something else in it than it should have.
+    #[error("{call} has an entry that cannot be read, or none")]
+    EntryUnreadable { call: Call },
+    /// A list without end. Part of a list would be a wrong list.
+    #[error("{call} has more than {limit} entries")]
+    TooManyEntries { call: Call, limit: usize },
+    /// The next page of a list is another list, or at another host.
+    #[error("{call} goes on at \"{found}\", which is not the same list")]
+    PageElsewhere { call: Call, found: String },
+    /// Salesforce's token answer has no `id`.
+    #[error("the token answer has no identity address; the provider wants the scope \"id\" for it")]
+    IdentityMissing,
+    /// Salesforce's `id` is not that person's page at a host that may have the access token.
+    #[error("the identity address \"{found}\" is not this person's at a host that is known")]
+    IdentityElsewhere { found: String },
+    /// Salesforce's identity is about somebody else.
+    #[error("the identity address is about another person than the ID token")]
+    IdentityMismatch,
+    /// More groups than a token holds, and nobody has asked for them elsewhere.
+    #[error("the person is in more groups than the provider puts into a token")]
+    GroupsOverage,
+
     // The authorization response.
     /// A parameter twice.
     #[error("the response has \"{name}\" more than once")]
@@ -239,6 +275,12 @@ pub enum Error {
         expected: String,
         found: String,
     },
+    /// The tenant of a provider with several is not a GUID.
+    #[error("\"tid\" is \"{found}\", not a GUID in lower case")]
+    TenantUnusable { found: String },
+    /// The key signs for another issuer only.
+    #[error("{token} is signed with a key that only \"{found}\" may use")]
+    KeyIssuerMismatch { token: Token, found: String },
     /// A token for somebody else.
     #[error("{token} is not for this client")]
     AudienceMismatch { token: Token },

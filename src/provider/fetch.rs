@@ -4,13 +4,11 @@ use super::error::Error;
 use super::json;
 use super::said::{Call, Said};
 use crate::clock::Timestamp;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, USER_AGENT, WWW_AUTHENTICATE};
+use crate::web::trust;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, LINK, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use rustls::RootCertStore;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Map, Value};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use url::Url;
 
@@ -72,6 +70,11 @@ impl Http {
         Ok(Self { client, limits })
     }
 
+    /// How long one call may take; several that make up one answer may take as long together.
+    pub(super) fn patience(&self) -> Duration {
+        self.limits.total
+    }
+
     pub(super) async fn get(&self, call: Call, url: &Url) -> Result<Answer, Error> {
         let request = self.client.get(url.clone());
         self.send(call, url, request.header(ACCEPT, "application/json"))
@@ -90,6 +93,24 @@ impl Http {
             .get(url.clone())
             .header(ACCEPT, "application/json, application/jwt;q=0.9")
             .header(AUTHORIZATION, bearer);
+        self.send(call, url, request).await
+    }
+
+    /// A question in JSON, with the access token in the header.
+    pub(super) async fn post_json_as_bearer(
+        &self,
+        call: Call,
+        url: &Url,
+        bearer: &HeaderValue,
+        body: &Value,
+    ) -> Result<Answer, Error> {
+        let request = self
+            .client
+            .post(url.clone())
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string());
         self.send(call, url, request).await
     }
 
@@ -184,6 +205,9 @@ impl Answer {
                 challenge_parameter(challenge, "error_description"),
             );
         }
+        if said == Said::default() {
+            said = Said::new(self.word(), None);
+        }
         Error::Status {
             call: self.call,
             status: self.status,
@@ -230,9 +254,45 @@ impl Answer {
         Some(Timestamp::from_secs(since.as_secs()))
     }
 
+    /// A body that is one word: Salesforce says `Bad_OAuth_Token` and the like.
+    fn word(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.body).ok()?.trim();
+        let plain = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+        (text.len() <= 40 && text.bytes().all(plain)).then_some(text)
+    }
+
+    /// The target of `next` in `Link` (RFC 8288 §3), as it stands there.
+    pub(super) fn next_page(&self) -> Option<String> {
+        self.headers.get_all(LINK).iter().find_map(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let mut rest = value.as_ref();
+            while let Some((_, link)) = rest.split_once('<') {
+                let (target, after) = link.split_once('>')?;
+                let parameters = after.split('<').next().unwrap_or_default();
+                if parameters.split([';', ',']).any(is_next) {
+                    return Some(target.to_owned());
+                }
+                rest = after;
+            }
+            None
+        })
+    }
+
     fn header(&self, name: &http::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// Whether a parameter of a link says that it is the next page: `rel` may hold several words.
+fn is_next(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("rel")
+            && value
+                .trim()
+                .trim_matches('"')
+                .split_ascii_whitespace()
+                .any(|word| word.eq_ignore_ascii_case("next"))
+    })
 }
 
 /// A quoted parameter of a `WWW-Authenticate` value; enough for an excerpt.
@@ -243,36 +303,10 @@ fn challenge_parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
 
 /// TLS with the given authorities, or the machine's.
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Error> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca_file {
-        let unreadable = |source| Error::CaFile {
-            path: path.to_owned(),
-            source,
-        };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-            roots
-                .add(certificate.map_err(unreadable)?)
-                .map_err(|source| Error::CaCertificate {
-                    path: path.to_owned(),
-                    source,
-                })?;
-        }
-        if roots.is_empty() {
-            return Err(Error::CaFileEmpty {
-                path: path.to_owned(),
-            });
-        }
-    } else {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "some of the machine's certificate authorities cannot be read");
-        }
-        roots.add_parsable_certificates(found.certs);
-    }
-    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(crypto)
-        .with_safe_default_protocol_versions()
-        .map_err(Error::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    trust::client(ca_file).map_err(|error| match error {
+        trust::Error::File { path, source } => Error::CaFile { path, source },
+        trust::Error::Certificate { path, source } => Error::CaCertificate { path, source },
+        trust::Error::Empty { path } => Error::CaFileEmpty { path },
+        trust::Error::Tls(source) => Error::Tls(source),
+    })
 }

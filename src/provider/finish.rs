@@ -2,19 +2,30 @@
 
 use super::error::Error;
 use super::fetch::Answer;
-use super::jwt::UnverifiedToken;
+use super::gathered::Gathered;
+use super::issuer::{self, Accepted};
+use super::jwt::{UnverifiedToken, Verified};
 use super::metadata::Metadata;
+use super::response::Granted;
 use super::said::{Call, Token};
 use super::subject::Numbers;
 use super::{
-    Attempt, Provider, VerifiedClaims, algorithm, github, id_token, probe, subject, token, userinfo,
+    Attempt, Provider, Source, VerifiedClaims, algorithm, id_token, probe, subject, token, userinfo,
 };
 use crate::config::{self, Userinfo};
 use crate::secret::Secret;
 use crate::telemetry::metrics::Phase;
-use http::HeaderValue;
 use serde_json::{Map, Value};
 use url::Url;
+
+/// What userinfo told.
+enum Told {
+    Facts(Map<String, Value>),
+    /// It failed, and may.
+    Failed,
+    /// There is none.
+    Nowhere,
+}
 
 impl Provider {
     pub(super) async fn exchange(
@@ -45,58 +56,56 @@ impl Provider {
         &self,
         metadata: &Metadata,
         attempt: &Attempt,
-        code: &str,
+        granted: Granted<'_>,
         tokens: token::Tokens,
     ) -> Result<VerifiedClaims, Error> {
-        let id_token = tokens.id.ok_or(Error::IdTokenMissing)?;
+        let id_token = tokens.id.as_ref().ok_or(Error::IdTokenMissing)?;
         let token =
             UnverifiedToken::parse(Token::Id, id_token.expose(), &metadata.id_token_algorithms)?;
-        let mut claims = self.verify(&token, metadata).await?;
-        id_token::check(
-            &claims,
-            token.algorithm(),
-            &id_token::Expected {
-                config: &self.config,
-                attempt,
-                code,
-                access_token: tokens.access.expose(),
-                now: self.clock.now(),
-            },
-        )?;
-        let subject = subject::read(&claims, "sub", Numbers::Refuse)?;
-        if let Some(endpoint) = &metadata.userinfo {
-            let bearer = token::bearer(&tokens.access)?;
-            match self.userinfo(metadata, endpoint, &bearer).await {
-                Ok(userinfo) => {
-                    userinfo::check_subject(&userinfo, &subject)?;
-                    userinfo::merge(&mut claims, userinfo);
-                }
-                // The ID token says who it is. An endpoint that is down or refuses the token
-                // (ADFS does) costs facts, not the sign-in; one that lies costs the sign-in.
-                Err(
-                    error @ (Error::Unreachable { .. }
-                    | Error::Timeout { .. }
-                    | Error::Status { .. }),
-                ) if self.config.userinfo == Userinfo::Optional => {
-                    tracing::warn!(
-                        provider.id = self.config.id,
-                        error = probe::chain(&error),
-                        "the sign-in goes on without userinfo"
-                    );
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let subject = match self.config.subject_claim.as_str() {
-            "sub" => subject,
-            claim => subject::read(&claims, claim, Numbers::Refuse)?,
+        let Verified { claims, key_issuer } = self.verify(&token, metadata).await?;
+        let view = id_token::Claims {
+            token: Token::Id,
+            claims: &claims,
         };
-        Ok(VerifiedClaims {
-            issuer: self.config.issuer.clone(),
-            subject,
-            claims,
-            id_token: Some(id_token),
-        })
+        let issuer = issuer::accepted(&self.config, view)?;
+        let expected = id_token::Expected {
+            config: &self.config,
+            issuer: &issuer,
+            attempt,
+            code: granted.code,
+            access_token: tokens.access.expose(),
+            now: self.clock.now(),
+        };
+        id_token::check(&claims, token.algorithm(), &expected)?;
+        self.check_key(&issuer, key_issuer.as_deref(), view)?;
+        issuer.check_response(granted.issuer)?;
+
+        let subject_claim = self.config.subject_claim.as_str();
+        let (same_claim, same) = match subject::read(&claims, "sub", Numbers::Refuse) {
+            // Azure AD B2C's old policies give everybody this one, and tell people apart by another.
+            Err(Error::SubjectUnusable { .. }) if subject_claim != "sub" => (
+                subject_claim,
+                subject::read(&claims, subject_claim, Numbers::Refuse)?,
+            ),
+            subject => ("sub", subject?),
+        };
+        let mut gathered = Gathered::new(Source::IdToken, claims);
+        match self.userinfo(metadata, &issuer, &tokens).await? {
+            Told::Facts(userinfo) => {
+                userinfo::check_subject(&userinfo, same_claim, &same)?;
+                gathered.add(Source::Userinfo, userinfo);
+            }
+            Told::Failed => gathered.without_userinfo(),
+            Told::Nowhere => {}
+        }
+        // Before anything else is fetched: who it is, tokens and userinfo settle alone.
+        let subject = match subject_claim {
+            claim if claim == same_claim => same,
+            claim => subject::read(gathered.claims(), claim, Numbers::Refuse)?,
+        };
+        self.gather_further(metadata, &tokens, &mut gathered)
+            .await?;
+        Ok(gathered.into_verified(issuer.pin(), subject, tokens.id))
     }
 
     /// Plain OAuth 2.0: the access token came straight from the token endpoint, and userinfo says
@@ -104,54 +113,108 @@ impl Provider {
     pub(super) async fn finish_oauth2(
         &self,
         metadata: &Metadata,
-        tokens: &token::Tokens,
+        granted: Granted<'_>,
+        tokens: token::Tokens,
     ) -> Result<VerifiedClaims, Error> {
         let endpoint = metadata.userinfo.as_ref().ok_or(Error::EndpointMissing {
             name: "userinfo_endpoint",
         })?;
-        let bearer = token::bearer(&tokens.access)?;
-        let answer = self.ask(Call::Userinfo, endpoint, &bearer).await?;
-        let mut claims = answer.object()?;
-        // Some wrap an error in a 200 here, too.
-        if claims.get("ok") == Some(&Value::Bool(false)) {
-            return Err(answer.failure());
-        }
+        let claims = self.ask_userinfo(endpoint, &tokens).await?.object()?;
+        let issuer = issuer::accepted(
+            &self.config,
+            id_token::Claims {
+                token: Token::Userinfo,
+                claims: &claims,
+            },
+        )?;
+        issuer.check_response(granted.issuer)?;
         let subject = subject::read(&claims, &self.config.subject_claim, Numbers::Allow)?;
-        if self.config.preset == "github" {
-            github::add_email(&self.http, endpoint, &bearer, &mut claims).await;
-        }
-        Ok(VerifiedClaims {
-            issuer: self.config.issuer.clone(),
-            subject,
-            claims,
-            id_token: None,
-        })
+        let mut gathered = Gathered::new(Source::Userinfo, claims);
+        self.gather_further(metadata, &tokens, &mut gathered)
+            .await?;
+        Ok(gathered.into_verified(issuer.pin(), subject, None))
     }
 
-    /// Userinfo as JSON, or as a signed JWT when its type says so.
+    /// Userinfo, where there is one and it answers.
     async fn userinfo(
         &self,
         metadata: &Metadata,
+        issuer: &Accepted,
+        tokens: &token::Tokens,
+    ) -> Result<Told, Error> {
+        let Some(endpoint) = &metadata.userinfo else {
+            return Ok(Told::Nowhere);
+        };
+        match self.read_userinfo(metadata, issuer, endpoint, tokens).await {
+            // The ID token says who it is. An endpoint that is down or refuses the token
+            // (ADFS does) costs facts, not the sign-in; one that lies costs the sign-in.
+            Err(
+                error @ (Error::Unreachable { .. } | Error::Timeout { .. } | Error::Status { .. }),
+            ) if self.config.userinfo == Userinfo::Optional => {
+                tracing::warn!(
+                    provider.id = self.config.id,
+                    error = probe::chain(&error),
+                    "the sign-in goes on without userinfo"
+                );
+                Ok(Told::Failed)
+            }
+            answer => answer.map(Told::Facts),
+        }
+    }
+
+    /// Userinfo as JSON, or as a signed JWT when its type says so.
+    async fn read_userinfo(
+        &self,
+        metadata: &Metadata,
+        issuer: &Accepted,
         endpoint: &Url,
-        bearer: &HeaderValue,
+        tokens: &token::Tokens,
     ) -> Result<Map<String, Value>, Error> {
-        let answer = self.ask(Call::Userinfo, endpoint, bearer).await?;
+        let answer = self.ask_userinfo(endpoint, tokens).await?;
         let Some(text) = answer.jwt() else {
             return answer.object();
         };
         let token = UnverifiedToken::parse(Token::Userinfo, text, &metadata.userinfo_algorithms)?;
-        let claims = self.verify(&token, metadata).await?;
-        userinfo::check_envelope(&claims, &self.config, self.clock.now())?;
+        let Verified { claims, key_issuer } = self.verify(&token, metadata).await?;
+        let view = id_token::Claims {
+            token: Token::Userinfo,
+            claims: &claims,
+        };
+        userinfo::check_envelope(&claims, &self.config, issuer, self.clock.now())?;
+        self.check_key(issuer, key_issuer.as_deref(), view)?;
         Ok(claims)
     }
 
-    async fn ask(&self, call: Call, url: &Url, bearer: &HeaderValue) -> Result<Answer, Error> {
-        self.timed(
-            Phase::ProviderUserinfo,
-            self.http.get_as_bearer(call, url, bearer),
-        )
-        .await?
-        .into_success()
+    async fn ask_userinfo(&self, endpoint: &Url, tokens: &token::Tokens) -> Result<Answer, Error> {
+        let bearer = token::bearer(&tokens.access)?;
+        let call = self.http.get_as_bearer(Call::Userinfo, endpoint, &bearer);
+        let answer = self
+            .timed(Phase::ProviderUserinfo, call)
+            .await?
+            .into_success()?;
+        // Slack wraps what it refuses in a 200 here, too.
+        let refused = |answer: &Answer| {
+            let said = answer.json().ok()?.get("ok")?.as_bool()?;
+            (!said).then(|| answer.failure())
+        };
+        match refused(&answer) {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
+    }
+
+    /// Where tenants share a set of keys, a key may still belong to one of them.
+    fn check_key(
+        &self,
+        issuer: &Accepted,
+        key: Option<&str>,
+        claims: id_token::Claims<'_>,
+    ) -> Result<(), Error> {
+        if issuer::is_template(&self.config.issuer) {
+            issuer.check_key(key, claims)
+        } else {
+            Ok(())
+        }
     }
 
     /// Checks a signature. A key that is not known yet, or that no longer fits, may be a rotation:
@@ -160,7 +223,7 @@ impl Provider {
         &self,
         token: &UnverifiedToken<'_>,
         metadata: &Metadata,
-    ) -> Result<Map<String, Value>, Error> {
+    ) -> Result<Verified, Error> {
         if algorithm::is_hmac(token.algorithm()) {
             return token.verify_hmac(&self.client_secret());
         }
@@ -186,9 +249,9 @@ impl Provider {
     fn client_secret(&self) -> Secret<String> {
         match &self.config.client_auth {
             config::ClientAuth::Basic(secret) | config::ClientAuth::Post(secret) => secret.clone(),
-            config::ClientAuth::PrivateKeyJwt { .. } | config::ClientAuth::None => {
-                Secret::new(String::new())
-            }
+            config::ClientAuth::PrivateKeyJwt { .. }
+            | config::ClientAuth::AppleJwt { .. }
+            | config::ClientAuth::None => Secret::new(String::new()),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::error::Error;
 use super::said::{Token, printable};
-use super::{algorithm, authorize::Attempt};
+use super::{algorithm, authorize::Attempt, issuer::Accepted};
 use crate::clock::Timestamp;
-use crate::config::{self, Algorithm};
+use crate::config::{self, Algorithm, Nonce};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::{Map, Value};
 
@@ -14,6 +14,7 @@ const LEEWAY_SECS: u64 = 60;
 /// What an ID token is compared with.
 pub(super) struct Expected<'a> {
     pub(super) config: &'a config::Provider,
+    pub(super) issuer: &'a Accepted,
     pub(super) attempt: &'a Attempt,
     pub(super) code: &'a str,
     pub(super) access_token: &'a str,
@@ -28,6 +29,7 @@ pub(super) fn check(
 ) -> Result<(), Error> {
     let &Expected {
         config,
+        issuer,
         attempt,
         code,
         access_token,
@@ -37,13 +39,13 @@ pub(super) fn check(
         token: Token::Id,
         claims,
     };
-    claims.check_issuer(&config.issuer)?;
+    claims.check_issuer(issuer)?;
     claims.check_audience(config)?;
     claims.check_authorized_party(&config.client_id)?;
     claims.check_expiry(now)?;
     claims.check_issue(now)?;
     claims.check_start(now)?;
-    claims.check_nonce(attempt.nonce())?;
+    claims.check_nonce(attempt.nonce(), config.nonce)?;
     claims.check_authentication(attempt.max_age_secs(), now)?;
     claims.check_hash("at_hash", signed_with, access_token, || {
         Error::AccessTokenHashMismatch
@@ -75,14 +77,14 @@ impl<'a> Claims<'a> {
     }
 
     /// What was found of a claim that must be there.
-    fn need<T>(&self, claim: &'static str, found: Option<T>) -> Result<T, Error> {
+    pub(super) fn need<T>(&self, claim: &'static str, found: Option<T>) -> Result<T, Error> {
         found.ok_or(Error::ClaimMissing {
             token: self.token,
             claim,
         })
     }
 
-    fn text(&self, claim: &'static str) -> Result<Option<&'a str>, Error> {
+    pub(super) fn text(&self, claim: &'static str) -> Result<Option<&'a str>, Error> {
         self.find(claim)
             .map(|value| {
                 value
@@ -109,14 +111,14 @@ impl<'a> Claims<'a> {
     }
 
     /// Byte for byte: a trailing slash is another issuer.
-    pub(super) fn check_issuer(&self, expected: &str) -> Result<(), Error> {
+    pub(super) fn check_issuer(&self, accepted: &Accepted) -> Result<(), Error> {
         let found = self.need("iss", self.text("iss")?)?;
-        if found == expected {
+        if accepted.has(found) {
             Ok(())
         } else {
             Err(Error::IssuerMismatch {
                 token: self.token,
-                expected: expected.to_owned(),
+                expected: accepted.pin().to_owned(),
                 found: printable(found),
             })
         }
@@ -138,7 +140,11 @@ impl<'a> Claims<'a> {
             return Err(Error::AudienceMismatch { token: self.token });
         }
         match audience.iter().find(|other| {
-            **other != config.client_id && !config.extra_audiences.iter().any(|ok| ok == *other)
+            **other != config.client_id
+                && !config
+                    .extra_audiences
+                    .iter()
+                    .any(|ok| ok == *other || ok == "*")
         }) {
             None => Ok(()),
             Some(stranger) => Err(Error::AudienceUntrusted {
@@ -191,8 +197,13 @@ impl<'a> Claims<'a> {
         }
     }
 
-    fn check_nonce(&self, expected: &str) -> Result<(), Error> {
-        let found = self.text("nonce")?.ok_or(Error::NonceMissing)?;
+    /// It may be missing only where the configuration says so. Another one is wrong everywhere.
+    fn check_nonce(&self, expected: &str, nonce: Nonce) -> Result<(), Error> {
+        let found = match self.text("nonce")? {
+            Some(found) => found,
+            None if nonce == Nonce::Optional => return Ok(()),
+            None => return Err(Error::NonceMissing),
+        };
         verify_slices_are_equal(found.as_bytes(), expected.as_bytes())
             .map_err(|_| Error::NonceMismatch)
     }

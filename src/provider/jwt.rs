@@ -25,6 +25,15 @@ pub(super) struct UnverifiedToken<'a> {
     payload: Vec<u8>,
 }
 
+/// A token whose signature is good. What its claims say is not checked yet.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// Its payload.
+    pub(super) claims: Map<String, Value>,
+    /// Whose tokens the key signs, if the key set says so.
+    pub(super) key_issuer: Option<String>,
+}
+
 impl<'a> UnverifiedToken<'a> {
     /// Takes a token apart. `allowed` is what may have signed it: never what the token itself
     /// says (RFC 8725 §3.1).
@@ -60,37 +69,41 @@ impl<'a> UnverifiedToken<'a> {
         self.algorithm
     }
 
-    /// Checks the signature with the provider's keys, and returns the claims.
-    pub(super) fn verify(&self, keys: &KeySet) -> Result<Map<String, Value>, Error> {
+    /// Checks the signature with the provider's keys.
+    pub(super) fn verify(&self, keys: &KeySet) -> Result<Verified, Error> {
         let token = self.token;
         let key_id = || keys::shown(self.key_id.as_deref());
-        keys.verify(
-            self.algorithm,
-            self.key_id.as_deref(),
-            self.signed,
-            &self.signature,
-        )
-        .map_err(|failure| match failure {
-            Failure::UnknownKey => Error::UnknownKey {
-                token,
-                key_id: key_id(),
-            },
-            Failure::KeyMismatch => Error::KeyMismatch {
-                token,
-                key_id: key_id(),
-                algorithm: self.algorithm,
-            },
-            Failure::WeakKey(bits) => Error::WeakKey {
-                key_id: key_id(),
-                bits,
-            },
-            Failure::BadSignature => Error::BadSignature { token },
-        })?;
-        self.claims()
+        let key_issuer = keys
+            .verify(
+                self.algorithm,
+                self.key_id.as_deref(),
+                self.signed,
+                &self.signature,
+            )
+            .map_err(|failure| match failure {
+                Failure::UnknownKey => Error::UnknownKey {
+                    token,
+                    key_id: key_id(),
+                },
+                Failure::KeyMismatch => Error::KeyMismatch {
+                    token,
+                    key_id: key_id(),
+                    algorithm: self.algorithm,
+                },
+                Failure::WeakKey(bits) => Error::WeakKey {
+                    key_id: key_id(),
+                    bits,
+                },
+                Failure::BadSignature => Error::BadSignature { token },
+            })?;
+        Ok(Verified {
+            claims: self.claims()?,
+            key_issuer: key_issuer.map(str::to_owned),
+        })
     }
 
-    /// Checks the signature with the client secret, and returns the claims.
-    pub(super) fn verify_hmac(&self, secret: &Secret<String>) -> Result<Map<String, Value>, Error> {
+    /// Checks the signature with the client secret.
+    pub(super) fn verify_hmac(&self, secret: &Secret<String>) -> Result<Verified, Error> {
         let secret = secret.expose().as_bytes();
         algorithm::verify_hmac(self.algorithm, secret, self.signed, &self.signature).map_err(
             |failure| match failure {
@@ -100,7 +113,10 @@ impl<'a> UnverifiedToken<'a> {
                 HmacFailure::Wrong => Error::BadSignature { token: self.token },
             },
         )?;
-        self.claims()
+        Ok(Verified {
+            claims: self.claims()?,
+            key_issuer: None,
+        })
     }
 
     fn claims(&self) -> Result<Map<String, Value>, Error> {

@@ -36,6 +36,8 @@ struct Key {
     id: Option<String>,
     /// The one algorithm that the key is for, if it says so.
     algorithm: Option<Algorithm>,
+    /// The one issuer that the key signs for, if it says so: Entra's have this member.
+    issuer: Option<String>,
     public: PublicKey,
 }
 
@@ -101,14 +103,15 @@ impl KeySet {
     }
 
     /// Checks a signature with every key that fits: the one that the token names, else those
-    /// without a name, else, when the token names none, all.
+    /// without a name, else, when the token names none, all. Returns for which issuer the key signs,
+    /// if the key says so.
     pub(super) fn verify(
         &self,
         algorithm: Algorithm,
         key_id: Option<&str>,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<&str>, Failure> {
         let named = |key: &&Key| match (key_id, &key.id) {
             (Some(wanted), Some(id)) => wanted == id,
             _ => true,
@@ -120,7 +123,7 @@ impl KeySet {
         for key in self.keys.iter().filter(named).filter(fits) {
             tried = true;
             if key.public.verifies(algorithm, message, signature) {
-                return Ok(());
+                return Ok(key.issuer.as_deref());
             }
         }
         if tried {
@@ -181,6 +184,7 @@ impl Key {
         Ok(Self {
             id,
             algorithm,
+            issuer: member(jwk, "issuer").map(str::to_owned),
             public,
         })
     }

@@ -7,8 +7,11 @@
 //!    `cache`).
 //! 2. The browser comes back, and [`Provider::finish`] reads what it brought (`response`) and, step
 //!    by step (`finish`), redeems the code (`token`, `client_auth`), takes the ID token apart
-//!    (`jwt`), checks its signature (`keys`, `algorithm`) and its claims (`id_token`), asks
-//!    userinfo (`userinfo`), and settles who it is (`subject`).
+//!    (`jwt`), checks its signature (`keys`, `algorithm`) and its claims (`id_token`, `issuer`),
+//!    asks userinfo (`userinfo`), and settles who it is (`subject`).
+//! 3. What is known so far (`gathered`) may be completed by further calls (`further`): Salesforce's
+//!    identity address (`salesforce`), lists of GitHub and Discord (`github`, `discord`, `pages`),
+//!    and Entra's groups where they are too many for a token (`graph`).
 //!
 //! The envelope is checked strictly, and what is inside is taken as real providers write it: typed
 //! structures of claims break on several of them. What must never happen here: a token that
@@ -21,19 +24,27 @@ mod blame;
 mod cache;
 mod claims;
 mod client_auth;
+mod discord;
 mod error;
 mod fetch;
 mod finish;
+mod further;
+mod gathered;
 mod github;
+mod graph;
 mod id_token;
+mod issuer;
 mod json;
 mod jwt;
 mod keys;
 mod metadata;
+mod pages;
 mod probe;
 mod publications;
+mod remedy;
 mod response;
 mod said;
+mod salesforce;
 mod sign_out;
 mod subject;
 #[cfg(test)]
@@ -41,9 +52,9 @@ mod tests;
 mod token;
 mod userinfo;
 
-pub use authorize::{Attempt, Start};
+pub use authorize::{Ask, Attempt, Start};
 pub use blame::Blame;
-pub use claims::VerifiedClaims;
+pub use claims::{Source, VerifiedClaims};
 pub use error::Error;
 pub use probe::Finding;
 pub use said::{Call, Said, Token};
@@ -142,6 +153,13 @@ impl Provider {
                 "PKCE is off for this provider: a stolen code is protected by the nonce alone"
             );
         }
+        if config.protocol == Protocol::Oidc && config.nonce == config::Nonce::Optional {
+            tracing::warn!(
+                provider.id = provider,
+                "the nonce may be missing from this provider's tokens: a stolen code is protected \
+                 by PKCE alone"
+            );
+        }
         Ok(Arc::new(Self {
             http: Http::new(config.ca_file.as_deref(), limits)?,
             proof: Proof::new(&config.client_auth)?,
@@ -165,13 +183,13 @@ impl Provider {
     /// # Errors
     ///
     /// If the provider's metadata cannot be had.
-    pub async fn start(&self, login_hint: Option<&str>) -> Result<Start, Error> {
+    pub async fn start(&self, ask: Ask<'_>) -> Result<Start, Error> {
         let metadata = self.metadata().await?;
         Ok(authorize::start(
             &self.config,
             &metadata,
             &self.redirect_uri,
-            login_hint,
+            ask,
         ))
     }
 
@@ -188,11 +206,11 @@ impl Provider {
         let response = Response::read(response)?;
         response.check_state(&attempt)?;
         let metadata = self.metadata().await?;
-        let code = response.code(&self.config.issuer, metadata.promises_response_issuer)?;
-        let tokens = self.exchange(&metadata, &attempt, code).await?;
+        let granted = response.granted(&self.config, metadata.promises_response_issuer)?;
+        let tokens = self.exchange(&metadata, &attempt, granted.code).await?;
         match self.config.protocol {
-            Protocol::Oidc => self.finish_oidc(&metadata, &attempt, code, tokens).await,
-            Protocol::OAuth2 => self.finish_oauth2(&metadata, &tokens).await,
+            Protocol::Oidc => self.finish_oidc(&metadata, &attempt, granted, tokens).await,
+            Protocol::OAuth2 => self.finish_oauth2(&metadata, granted, tokens).await,
         }
     }
 

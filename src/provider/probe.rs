@@ -6,7 +6,9 @@ use super::fetch::Answer;
 use super::keys::KeySet;
 use super::metadata::Metadata;
 use super::said::Call;
+use super::{graph, issuer};
 use crate::clock::Timestamp;
+use crate::config::Fetch;
 use std::time::Duration;
 
 /// More than this is worth a word; tokens tolerate 60 s.
@@ -45,7 +47,7 @@ impl Finding {
     }
 
     fn error(what: &'static str, error: &Error) -> Self {
-        Self::bad(what, chain(error), remedy(error))
+        Self::bad(what, chain(error), error.remedy())
     }
 }
 
@@ -74,6 +76,10 @@ impl Provider {
                 self.probe_token_endpoint(&metadata, &mut findings, &mut date)
                     .await;
             }
+        }
+        self.probe_scopes(&mut findings);
+        if self.config.fetch.contains(&Fetch::GraphGroups) {
+            findings.push(self.probe_graph().await);
         }
         findings.extend(date.map(|theirs| clock(self.clock.now(), theirs)));
         findings.push(Finding::good(
@@ -116,9 +122,14 @@ impl Provider {
         findings.push(Finding::good(what, format!("\"{url}\" answers")));
         match Metadata::from_document(&self.config, &document, url) {
             Ok(metadata) => {
+                let issuer = &self.config.issuer;
                 findings.push(Finding::good(
                     "issuer",
-                    format!("\"{}\", as configured", self.config.issuer),
+                    if issuer::is_template(issuer) {
+                        format!("\"{issuer}\", as configured: each token names its tenant")
+                    } else {
+                        format!("\"{issuer}\", as configured")
+                    },
                 ));
                 Some(metadata)
             }
@@ -177,6 +188,36 @@ impl Provider {
         }
     }
 
+    /// A fetch whose scope is not asked for refuses every sign-in. Without any scopes it is another
+    /// kind of application (GitHub's apps have permissions instead), of which nothing is known here.
+    fn probe_scopes(&self, findings: &mut Vec<Finding>) {
+        let scopes = &self.config.scopes;
+        for fetch in &self.config.fetch {
+            let (name, enough) = scopes_of(*fetch);
+            let asked = scopes.iter().any(|scope| enough.contains(&scope.as_str()));
+            if let Some(first) = enough.first()
+                && !scopes.is_empty()
+                && !asked
+            {
+                findings.push(Finding::bad(
+                    "fetch",
+                    format!("\"{name}\" needs the scope \"{first}\", which is not asked for"),
+                    format!("add \"{first}\" to scopes"),
+                ));
+            }
+        }
+    }
+
+    /// Graph answers nobody without a token, and that is answer enough.
+    async fn probe_graph(&self) -> Finding {
+        let what = "Microsoft Graph";
+        let url = graph::address(&self.config.graph_url);
+        match self.http.get(Call::Graph, &url).await {
+            Ok(_) => Finding::good(what, format!("\"{}\" answers", self.config.graph_url)),
+            Err(error) => Finding::error(what, &error),
+        }
+    }
+
     /// Without discovery and keys, that the token endpoint answers anything at all is the best
     /// there is to know.
     async fn probe_token_endpoint(
@@ -196,6 +237,25 @@ impl Provider {
     }
 }
 
+/// The word in `fetch`, and the scopes of which one is enough. Graph's are none: an application has
+/// `User.Read` without asking once an administrator has agreed to it.
+fn scopes_of(fetch: Fetch) -> (&'static str, &'static [&'static str]) {
+    match fetch {
+        Fetch::SalesforceIdentity => ("salesforce_identity", &["id", "full", "api"]),
+        Fetch::GithubEmails => ("github_emails", &["user:email", "user"]),
+        Fetch::GithubOrganizations => (
+            "github_organizations",
+            &["read:org", "write:org", "admin:org", "user"],
+        ),
+        Fetch::GithubTeams => (
+            "github_teams",
+            &["read:org", "write:org", "admin:org", "user", "repo"],
+        ),
+        Fetch::DiscordGuilds => ("discord_guilds", &["guilds"]),
+        Fetch::GraphGroups => ("graph_groups", &[]),
+    }
+}
+
 fn clock(ours: Timestamp, theirs: Timestamp) -> Finding {
     let what = "clock";
     let (ahead, behind) = (ours.since(theirs), theirs.since(ours));
@@ -212,35 +272,5 @@ fn clock(ours: Timestamp, theirs: Timestamp) -> Finding {
             detail,
             "synchronize this machine's clock: tokens are refused beyond 60 s",
         )
-    }
-}
-
-fn remedy(error: &Error) -> String {
-    match error {
-        Error::DiscoveryIssuerMismatch { found, .. } => format!(
-            "if that is the provider you mean, set issuer = \"{found}\"; every character counts, \
-             a slash at the end too"
-        ),
-        Error::DiscoveryIssuerMissing { .. } => {
-            "check that discovery_url names an OpenID Connect discovery document".to_owned()
-        }
-        Error::Unreachable { .. } => "check name resolution, firewall and, for a provider with \
-                                      certificates of its own, ca_file"
-            .to_owned(),
-        Error::Timeout { .. } => "check that this machine may reach the provider".to_owned(),
-        Error::Status { .. } => "check issuer, or discovery_url if it is set".to_owned(),
-        Error::Redirected { .. } => {
-            "configure the address that it redirects to, not the one that redirects".to_owned()
-        }
-        // The key has the name that discovery gives it.
-        Error::EndpointMissing { name } => format!("set {name} in the configuration"),
-        Error::EndpointInsecure { .. } => {
-            "have the provider offer https; in a closed test network, set insecure_http = true"
-                .to_owned()
-        }
-        Error::NoCommonAlgorithm { .. } => {
-            "add one of the provider's algorithms to signing_algs".to_owned()
-        }
-        _ => "report this to whoever runs the provider".to_owned(),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::authorize::Attempt;
 use super::error::Error;
+use super::issuer;
 use super::said::{Said, printable};
+use crate::config;
 
 /// The parameters that mean something. Unknown ones are passed over: Salesforce adds some.
 /// `error_uri` is not read, so nobody can be sent there.
@@ -13,6 +15,16 @@ pub(super) struct Response<'a> {
     issuer: Option<&'a str>,
     error: Option<&'a str>,
     description: Option<&'a str>,
+}
+
+/// A response that brings a code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Granted<'a> {
+    /// The code.
+    pub(super) code: &'a str,
+    /// From whom, if the response says so. With several tenants it is compared once more when the
+    /// token has said which one it is.
+    pub(super) issuer: Option<&'a str>,
 }
 
 impl<'a> Response<'a> {
@@ -48,11 +60,15 @@ impl<'a> Response<'a> {
 
     /// The code, if the response is from this issuer and brings one. The issuer is checked on
     /// errors too (RFC 9207 §2.4).
-    pub(super) fn code(&self, issuer: &str, issuer_promised: bool) -> Result<&'a str, Error> {
+    pub(super) fn granted(
+        &self,
+        config: &config::Provider,
+        issuer_promised: bool,
+    ) -> Result<Granted<'a>, Error> {
         match self.issuer {
-            Some(found) if found != issuer => {
+            Some(found) if !issuer::may_respond(config, found) => {
                 return Err(Error::ResponseIssuerMismatch {
-                    expected: issuer.to_owned(),
+                    expected: config.issuer.clone(),
                     found: printable(found),
                 });
             }
@@ -60,7 +76,10 @@ impl<'a> Response<'a> {
             _ => {}
         }
         match (self.code, self.error) {
-            (Some(code), None) => Ok(code),
+            (Some(code), None) => Ok(Granted {
+                code,
+                issuer: self.issuer,
+            }),
             (Some(_), Some(_)) => Err(Error::CodeAndError),
             (None, Some(error)) => Err(Error::authorization(Said::new(
                 Some(error),

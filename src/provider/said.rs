@@ -1,5 +1,6 @@
 //! Who said what: the calls and tokens that errors are about, and the provider's own words.
 
+pub(super) use crate::telemetry::log::printable;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -14,8 +15,18 @@ pub enum Call {
     Token,
     /// The userinfo endpoint.
     Userinfo,
+    /// Salesforce's identity address.
+    Identity,
     /// GitHub's list of a person's e-mail addresses.
     Emails,
+    /// GitHub's list of a person's organizations.
+    Organizations,
+    /// GitHub's list of a person's teams.
+    Teams,
+    /// Discord's list of a person's guilds.
+    Guilds,
+    /// Microsoft Graph's list of a person's groups.
+    Graph,
 }
 
 impl fmt::Display for Call {
@@ -25,7 +36,12 @@ impl fmt::Display for Call {
             Self::Keys => "the key set",
             Self::Token => "the token endpoint",
             Self::Userinfo => "the userinfo endpoint",
+            Self::Identity => "the identity address",
             Self::Emails => "the list of e-mail addresses",
+            Self::Organizations => "the list of organizations",
+            Self::Teams => "the list of teams",
+            Self::Guilds => "the list of guilds",
+            Self::Graph => "Microsoft Graph",
         })
     }
 }
@@ -53,17 +69,6 @@ impl fmt::Display for Token {
 pub struct Said {
     code: Option<String>,
     description: Option<String>,
-}
-
-/// More than this of somebody else's text helps nobody.
-const LONGEST_EXCERPT: usize = 200;
-
-/// Visible ASCII, and not too much of it: what others wrote must not be able to forge a log line.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .take(LONGEST_EXCERPT)
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .collect()
 }
 
 impl Said {

@@ -5,6 +5,7 @@ mod authorization_request;
 mod authorization_response;
 mod client_authentication;
 mod discovery;
+mod further;
 mod id_token;
 mod keys;
 mod logout;
@@ -12,6 +13,7 @@ mod oauth2;
 mod online_check;
 mod outages;
 mod real_answers;
+mod tenants;
 mod token_answer;
 mod token_text;
 mod userinfo;
@@ -86,7 +88,7 @@ impl World {
 }
 
 async fn sign_in(provider: &Provider, fake: &FakeProvider) -> Result<VerifiedClaims, Error> {
-    let start = provider.start(None).await?;
+    let start = provider.start(Ask::default()).await?;
     let response = fake.authorize(&start.url);
     provider.finish(start.attempt, &response).await
 }
@@ -183,10 +185,18 @@ fn config_of(issuer: String, client_id: String, secret: &str) -> config::Provide
         userinfo: Userinfo::Optional,
         subject_claim: "sub".to_owned(),
         insecure_http: false,
+        issuer_aliases: Vec::new(),
+        nonce: config::Nonce::Required,
+        fetch: Vec::new(),
+        graph_url: Url::parse("https://graph.microsoft.com").unwrap(),
+        email_trust: config::EmailTrust::UnlessDenied,
+        require: Vec::new(),
+        tests: Vec::new(),
         claims: Claims {
-            username: vec!["preferred_username".to_owned()],
-            email: vec!["email".to_owned()],
-            display_name: vec!["name".to_owned()],
+            username: vec![config::Mapping::plain("preferred_username")],
+            email: vec![config::Mapping::plain("email")],
+            email_verified: vec![config::Mapping::plain("email_verified")],
+            display_name: vec![config::Mapping::plain("name")],
             first_name: Vec::new(),
             last_name: Vec::new(),
             groups: Vec::new(),
@@ -227,7 +237,7 @@ fn query(url: &Url, name: &str) -> Option<String> {
 fn a_sign_in_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     fn check(provider: &Provider, attempt: Attempt, response: &CallbackParams, url: &Url) {
-        is_send(&provider.start(None));
+        is_send(&provider.start(Ask::default()));
         is_send(&provider.finish(attempt, response));
         is_send(&provider.sign_out_url(None, url));
         is_send(&provider.probe());

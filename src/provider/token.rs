@@ -16,6 +16,8 @@ pub(super) struct Tokens {
     pub(super) access: Secret<String>,
     /// Absent at plain OAuth 2.0 providers; some of them write `false`.
     pub(super) id: Option<Secret<String>>,
+    /// Salesforce's address of a page about the person. Nothing in it is believed yet.
+    pub(super) identity: Option<String>,
 }
 
 /// One redemption of a code.
@@ -85,6 +87,7 @@ fn read(answer: &Answer) -> Result<Tokens, Error> {
     Ok(Tokens {
         access: Secret::new(access.to_owned()),
         id: text("id_token").map(|token| Secret::new(token.to_owned())),
+        identity: text("id").map(str::to_owned),
     })
 }
 

@@ -45,12 +45,35 @@ pub enum Event {
         /// How the person had signed in.
         provider: String,
     },
+    /// A person was made known to Bitbucket or the directory, or could not be.
+    Provisioning {
+        /// Who.
+        username: String,
+        /// `created`, `updated`, `refused`, `failed`, or `failed_and_admitted`.
+        outcome: String,
+        /// The decisions, or what went wrong, in words.
+        changes: Vec<String>,
+    },
     /// An attempt at the emergency sign-in.
     Backdoor {
         /// `admitted`, or why not.
         outcome: String,
         /// The name that was typed, cut to a sane length.
         username: String,
+    },
+    /// Somebody tried the sign-in out; it changed nothing.
+    Test {
+        /// With which provider.
+        provider: String,
+        /// Who it would have been, or the code of what refuses.
+        outcome: String,
+    },
+    /// An administrator's order from the command line.
+    Order {
+        /// `relink`, `forget`, `test_url`.
+        order: String,
+        /// What it was about, and what it did.
+        detail: String,
     },
     /// The configuration was reloaded, or a reload was refused.
     Reload {

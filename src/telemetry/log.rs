@@ -16,6 +16,18 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The target of audit events.
 pub const AUDIT: &str = "audit";
 
+/// More than this of somebody else's text helps nobody.
+const LONGEST_EXCERPT: usize = 200;
+
+/// Visible ASCII, and not too much of it: what others wrote must not be able to forge a log line.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .take(LONGEST_EXCERPT)
+        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
+        .collect()
+}
+
 /// Sets the process's subscriber. A second call changes nothing, as in tests.
 pub fn start(log: &Log) {
     // The audit log is not a matter of taste: it is written at every level.

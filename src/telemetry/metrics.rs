@@ -32,6 +32,40 @@ struct CertificateLabels {
     file: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProvisioningLabels {
+    outcome: &'static str,
+}
+
+/// What became of making a person known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provisioned {
+    /// Nothing had to change.
+    Unchanged,
+    /// The person was made.
+    Created,
+    /// Profile or groups changed.
+    Updated,
+    /// A rule said no.
+    Refused,
+    /// It could not be done.
+    Failed,
+}
+
+impl Provisioned {
+    /// As metrics and the audit log call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A stretch of a request's or a sign-in's life that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -93,6 +127,7 @@ struct Inner {
     client_connections: Gauge,
     identity_mismatches: Counter,
     certificate_expiry: Family<CertificateLabels, Gauge>,
+    provisioning: Family<ProvisioningLabels, Counter>,
     /// The certificates that are shown there.
     certificates: Mutex<Vec<CertificateLabels>>,
 }
@@ -124,6 +159,7 @@ impl Metrics {
             client_connections: Gauge::default(),
             identity_mismatches: Counter::default(),
             certificate_expiry: Family::default(),
+            provisioning: Family::default(),
             certificates: Mutex::default(),
         };
         {
@@ -177,6 +213,11 @@ impl Metrics {
                 "When the certificate of the listener, or the one shown to the upstream, ends, in seconds since 1970",
                 inner.certificate_expiry.clone(),
             );
+            r.register(
+                "provisioning",
+                "People made known to Bitbucket or the directory, by outcome",
+                inner.provisioning.clone(),
+            );
         }
         Self(Arc::new(inner))
     }
@@ -189,6 +230,15 @@ impl Metrics {
                 provider: provider.to_owned(),
                 outcome: outcome.to_owned(),
             })
+            .inc();
+    }
+
+    /// Counts a person who was made known, or not.
+    pub fn provisioned(&self, outcome: Provisioned) {
+        let outcome = outcome.name();
+        self.0
+            .provisioning
+            .get_or_create(&ProvisioningLabels { outcome })
             .inc();
     }
 
@@ -338,6 +388,7 @@ mod tests {
         metrics.sign_in("salesforce", "ok");
         metrics.request("git", 401);
         metrics.phase(Phase::UpstreamHead, Duration::from_millis(3));
+        metrics.provisioned(Provisioned::Created);
         let open = metrics.upstream_connection();
         let text = metrics.render();
         for line in [
@@ -345,6 +396,7 @@ mod tests {
             "portcullis_requests_total{class=\"git\",status=\"401\"} 1",
             "portcullis_phase_seconds_bucket{le=\"0.005\",phase=\"upstream_head\"} 1",
             "portcullis_upstream_connections 1",
+            "portcullis_provisioning_total{outcome=\"created\"} 1",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

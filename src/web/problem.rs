@@ -55,6 +55,13 @@ impl Problem {
         }
     }
 
+    /// The same words under a narrower name.
+    #[must_use]
+    pub const fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
     /// Names a suspect.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {

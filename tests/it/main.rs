@@ -19,6 +19,7 @@ mod backdoor;
 mod failures;
 mod headers;
 mod operations;
+mod presets;
 mod providers;
 mod proxy;
 mod reload;

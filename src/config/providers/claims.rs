@@ -1,52 +1,58 @@
 //! `[providers.claims]`
 
+use crate::config::mappings;
 use crate::config::presets::PresetClaims;
 use crate::config::problems::mistake;
 use crate::config::reader::{At, Read, Section};
 use crate::config::spec::Default::Unset;
-use crate::config::spec::Shape::{OneOrMore as Paths, Text};
+use crate::config::spec::Shape::{Mappings, Text};
 use crate::config::spec::{Table, key};
-use crate::config::values::{OneOrMore, each_once};
-use crate::config::{Claims, MatchBy, Users};
+use crate::config::{Claims, Mapping, MatchBy, Users};
 
 const PRESETS: &str = "the preset's";
 
 pub(super) static TABLE: Table = Table {
-    doc: "Where to find each fact: a claim's name or a dotted path. Of several, the first that is there wins.",
+    doc: "Where to find each fact: by a claim's name, a dotted path, a JSON pointer, or a table with steps. Of several, the first that comes to something wins.",
     keys: &[
         key(
             "username",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#""preferred_username""#),
             "The username.",
         ),
         key(
             "email",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#""email""#),
             "The e-mail address.",
         ),
         key(
+            "email_verified",
+            Mappings,
+            Unset(PRESETS, r#""email_verified""#),
+            "Whether the address is verified: true, \"true\", 1 or \"1\". Empty array: the provider never says.",
+        ),
+        key(
             "display_name",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#""name""#),
             "The full name.",
         ),
         key(
             "first_name",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#""given_name""#),
             "The first name, for when there is no full one.",
         ),
         key(
             "last_name",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#""family_name""#),
             "The last name, for when there is no full one.",
         ),
         key(
             "groups",
-            Paths,
+            Mappings,
             Unset(PRESETS, r#"["groups", "realm_access.roles"]"#),
             "The groups: an array, or one string. An empty array: no groups.",
         ),
@@ -64,12 +70,17 @@ pub(super) fn read(
     preset: &PresetClaims,
     users: Option<&Users>,
 ) -> Read<Claims> {
-    let username = paths(section, "username", preset.username);
-    let email = paths(section, "email", preset.email);
-    let display_name = paths(section, "display_name", preset.display_name);
-    let first_name = paths(section, "first_name", preset.first_name);
-    let last_name = paths(section, "last_name", preset.last_name);
-    let groups = paths(section, "groups", preset.groups);
+    let find = |name, known: &[&str]| -> Read<Vec<Mapping>> {
+        let known = || known.iter().map(|claim| preset.mapping(claim)).collect();
+        Ok(mappings::read(section, name)?.unwrap_or_else(known))
+    };
+    let username = find("username", preset.username);
+    let email = find("email", preset.email);
+    let email_verified = find("email_verified", preset.email_verified);
+    let display_name = find("display_name", preset.display_name);
+    let first_name = find("first_name", preset.first_name);
+    let last_name = find("last_name", preset.last_name);
+    let groups = find("groups", preset.groups);
     let groups_separator = section.find::<At<'_, String>>("groups_separator");
 
     let (username, email, groups) = (username?, email?, groups?);
@@ -100,24 +111,12 @@ pub(super) fn read(
     Ok(Claims {
         username,
         email,
+        email_verified: email_verified?,
         display_name: display_name?,
         first_name: first_name?,
         last_name: last_name?,
         groups,
         groups_separator: Some(groups_separator).filter(|separator| !separator.is_empty()),
-    })
-}
-
-fn paths(section: &Section<'_>, name: &'static str, preset: &[&str]) -> Read<Vec<String>> {
-    let Some(OneOrMore(written)) = section.find(name)? else {
-        return Ok(preset.iter().map(|&path| path.to_owned()).collect());
-    };
-    each_once(written, |path| match path {
-        "" => Err(mistake(
-            "the name of the claim is empty",
-            format!("write {name} = [] for no claim at all, or remove the line for the preset's"),
-        )),
-        path => Ok(path.to_owned()),
     })
 }
 
@@ -144,6 +143,19 @@ mod tests {
         assert_eq!(claims.display_name, ["name"]);
         assert!(claims.first_name.is_empty());
         assert_eq!(claims.groups_separator.as_deref(), Some(","));
+        assert_eq!(claims.email_verified, ["email_verified"]);
+    }
+
+    #[test]
+    fn verification_has_a_claim_of_its_own() {
+        let verified = |lines: &str| {
+            accepted(&text(lines)).providers[0]
+                .claims
+                .email_verified
+                .clone()
+        };
+        assert_eq!(verified("email_verified = \"xms_edov\""), ["xms_edov"]);
+        assert!(verified("email_verified = []").is_empty());
     }
 
     #[test]
@@ -169,7 +181,7 @@ mod tests {
         with(
             "email = 1",
             &[
-                "7:9: providers.a.claims.email: must be a string or an array of strings, not a number",
+                "7:9: providers.a.claims.email: must be a string, a table such as { claim = \"…\", steps = [\"trim\"] }, or an array of these, not a number",
             ],
         );
         with(

@@ -1,9 +1,10 @@
 //! How the gateway proves to a provider who it is: `client_auth` and what it needs.
 
 use crate::config::presets::{Method, Preset};
+use crate::config::problems::mistake;
 use crate::config::reader::{At, Read, Section};
 use crate::config::values::Chosen;
-use crate::config::{ClientAuth, keys};
+use crate::config::{Algorithm, ClientAuth, keys};
 use crate::secret::Secret;
 
 pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
@@ -11,25 +12,37 @@ pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
     let secret = section.find::<At<'_, Secret<String>>>("client_secret");
     let key = section.find::<At<'_, Secret<String>>>("private_key");
     let key_id = section.find::<At<'_, String>>("private_key_id");
-    let (method, secret, key, key_id) = (method?, secret?, key?, key_id?);
+    let team_id = section.find::<At<'_, String>>("team_id");
+    let (method, secret, key, key_id, team_id) = (method?, secret?, key?, key_id?, team_id?);
 
     let method = match method {
         Some(Chosen(method)) => method,
+        None if preset.client_auth == Method::AppleJwt && secret.is_none() => Method::AppleJwt,
         // The file says what it has; that is enough.
         None if key.is_some() && secret.is_none() => Method::PrivateKeyJwt,
         None => preset.client_auth,
     };
-    if method == Method::PrivateKeyJwt {
-        section.useless("client_secret", "client_auth is \"private_key_jwt\"")?;
-        let key = key.ok_or_else(|| section.missing("private_key"))?;
-        let algorithm = key.check(|pem| keys::algorithm_of(pem.expose()))?;
-        return Ok(ClientAuth::PrivateKeyJwt {
-            key: key.value,
-            key_id: key_id.map(|id| id.value).filter(|id| !id.is_empty()),
-            algorithm,
-        });
+    if method != Method::AppleJwt {
+        section.useless("team_id", "only client_auth = \"apple_jwt\" uses it")?;
     }
-    let why = "only client_auth = \"private_key_jwt\" uses it";
+    match method {
+        Method::PrivateKeyJwt => {
+            section.useless("client_secret", "client_auth is \"private_key_jwt\"")?;
+            let key = key.ok_or_else(|| section.missing("private_key"))?;
+            let algorithm = key.check(|pem| keys::algorithm_of(pem.expose()))?;
+            return Ok(ClientAuth::PrivateKeyJwt {
+                key: key.value,
+                key_id: key_id.map(|id| id.value).filter(|id| !id.is_empty()),
+                algorithm,
+            });
+        }
+        Method::AppleJwt => {
+            section.useless("client_secret", "client_auth is \"apple_jwt\"")?;
+            return apple(section, key, key_id, team_id);
+        }
+        Method::Basic | Method::Post | Method::None => {}
+    }
+    let why = "only client_auth = \"private_key_jwt\" or \"apple_jwt\" uses it";
     let key = section.useless("private_key", why);
     section.useless("private_key_id", why).and(key)?;
     if method == Method::None {
@@ -42,6 +55,39 @@ pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
     Ok(match method {
         Method::Post => ClientAuth::Post(secret),
         _ => ClientAuth::Basic(secret),
+    })
+}
+
+/// Apple takes a JWT in place of the secret, and wants to know which key signed it for which team.
+fn apple(
+    section: &Section<'_>,
+    key: Option<At<'_, Secret<String>>>,
+    key_id: Option<At<'_, String>>,
+    team_id: Option<At<'_, String>>,
+) -> Read<ClientAuth> {
+    let there = |id: Option<At<'_, String>>, name, example| {
+        let id = id.map(|id| id.value).filter(|id| !id.is_empty());
+        id.ok_or_else(|| section.missing_such_as(name, example))
+    };
+    let key = key.ok_or_else(|| {
+        section.missing_such_as("private_key", "{ file = \"AuthKey_ABC123DEFG.p8\" }")
+    });
+    let key = key.and_then(|key| {
+        key.check(|pem| match keys::algorithm_of(pem.expose())? {
+            Algorithm::ES256 => Ok(()),
+            _ => Err(mistake(
+                "the key is not one of Apple's",
+                "give the .p8 file that Apple made: a P-256 key in PEM",
+            )),
+        })?;
+        Ok(key.value)
+    });
+    let key_id = there(key_id, "private_key_id", "\"ABC123DEFG\"");
+    let team_id = there(team_id, "team_id", "\"DEF123GHIJ\"");
+    Ok(ClientAuth::AppleJwt {
+        key: key?,
+        key_id: key_id?,
+        team_id: team_id?,
     })
 }
 
@@ -121,8 +167,8 @@ mod tests {
         with(
             "client_secret = \"s\"\nprivate_key = \"x\"\nprivate_key_id = \"y\"",
             &[
-                "6:15: providers.a.private_key: has no effect: only client_auth = \"private_key_jwt\" uses it",
-                "7:18: providers.a.private_key_id: has no effect: only client_auth = \"private_key_jwt\" uses it",
+                "6:15: providers.a.private_key: has no effect: only client_auth = \"private_key_jwt\" or \"apple_jwt\" uses it",
+                "7:18: providers.a.private_key_id: has no effect: only client_auth = \"private_key_jwt\" or \"apple_jwt\" uses it",
             ],
         );
         with(
@@ -138,5 +184,52 @@ mod tests {
         Try::new(&text("private_key = { file = \"k.pem\" }"))
             .file("k.pem", &pem::sec1())
             .refused_with("openssl pkcs8");
+    }
+
+    /// Lines of a test begin at 5.
+    fn apple(lines: &str) -> String {
+        format!(
+            "[[providers]]\nid = \"a\"\npreset = \"apple\"\nclient_id = \"c\"\n{lines}\n[users]\nallowed_domains = [\"example.com\"]"
+        )
+    }
+
+    #[test]
+    fn apple_gets_a_token_that_its_key_signs() {
+        let key = crate::config::generate_assertion_key();
+        let lines = "private_key = { file = \"k.p8\" }\nprivate_key_id = \"ABC123DEFG\"\nteam_id = \"DEF123GHIJ\"";
+        for text in [
+            apple(lines),
+            text(&format!("client_auth = \"apple_jwt\"\n{lines}")),
+        ] {
+            let config = Try::new(&text).file("k.p8", &key).accepted();
+            let ClientAuth::AppleJwt {
+                key_id, team_id, ..
+            } = &config.providers[0].client_auth
+            else {
+                panic!("not apple_jwt");
+            };
+            assert_eq!(
+                (key_id.as_str(), team_id.as_str()),
+                ("ABC123DEFG", "DEF123GHIJ")
+            );
+        }
+        let rsa = Try::new(&apple(lines)).file("k.p8", &pem::rsa());
+        rsa.refused(&["5:15: providers.a.private_key: the key is not one of Apple's"]);
+        refused(
+            &apple(""),
+            &[
+                "1:1: providers.a.private_key: is missing",
+                "1:1: providers.a.private_key_id: is missing",
+                "1:1: providers.a.team_id: is missing",
+            ],
+        );
+        refused(
+            &apple("client_auth = \"apple_jwt\"\nclient_secret = \"s\""),
+            &["6:17: providers.a.client_secret: has no effect: client_auth is \"apple_jwt\""],
+        );
+        with(
+            "client_secret = \"s\"\nteam_id = \"DEF123GHIJ\"",
+            &["6:11: providers.a.team_id: has no effect: only client_auth = \"apple_jwt\" uses it"],
+        );
     }
 }

@@ -3,9 +3,12 @@
 mod addresses;
 mod claims;
 mod client_auth;
+mod fetch;
 mod request;
+mod require;
 mod table;
 mod tokens;
+mod trials;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +19,7 @@ use super::presets::Preset;
 use super::problems::{Mistake, mistake, quoted};
 use super::reader::{Read, Section};
 use super::values::{Chosen, all};
-use super::{Protocol, Provider, ResponseMode, SignIn, Users, keys};
+use super::{EmailTrust, Protocol, Provider, ResponseMode, SignIn, Users, keys};
 
 pub(super) fn read(
     root: &Section<'_>,
@@ -47,12 +50,13 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
     let client_auth = client_auth::read(section, preset);
     let insecure_http = section.get::<bool>("insecure_http");
     let addresses = addresses::read(section, preset, *insecure_http.as_ref().unwrap_or(&false));
-    let scopes = request::scopes(section, preset);
     let pkce = request::pkce(section, client_auth.as_ref().ok());
     let extra_params = request::extra_params(section);
-    let response_mode = section.get::<Chosen<ResponseMode>>("response_mode");
+    let response_mode = section.find::<Chosen<ResponseMode>>("response_mode");
     let signing_algs = tokens::signing_algs(section, client_auth.as_ref().ok());
-    let extra_audiences = tokens::extra_audiences(section, client_id.as_deref().ok());
+    let extra_audiences = tokens::extra_audiences(section, preset, client_id.as_deref().ok());
+    let nonce = tokens::nonce(section, preset, pkce.as_ref().ok().copied());
+    let email_trust = section.find::<Chosen<EmailTrust>>("email_trust");
     let subject_claim = section.parse_if("subject_claim", |text| match text {
         "" => Err(mistake("is empty", "name the claim, usually \"sub\"")),
         text => Ok(text.to_owned()),
@@ -60,6 +64,30 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
     let logout = logout(section);
     let ca_file = keys::certificates(section, "ca_file");
     let claims = claims::read(&section.table("claims"), &preset.claims, users);
+    let require = require::read(section);
+    let known_claims = claims.as_ref().ok();
+    let fetch = fetch::read(
+        section,
+        preset,
+        require.as_deref().unwrap_or(&[]),
+        known_claims,
+    );
+    let graph_url = fetch::graph_url(section, fetch.as_deref().ok());
+    let scopes = request::scopes(
+        section,
+        preset,
+        client_id.as_deref().unwrap_or_default(),
+        addresses.as_ref().map_or("", |addresses| &addresses.issuer),
+        fetch.as_deref().unwrap_or_default(),
+    );
+    let limited = match (&addresses, &require) {
+        (Ok(addresses), Ok(require)) => {
+            require::warn(section, preset, &addresses.issuer, require, users);
+            require::check(section, preset, &addresses.issuer, require)
+        }
+        _ => Ok(()),
+    };
+    let trials = trials::read(section);
     let useful = oidc_only(section, preset);
 
     let insecure_http = insecure_http?;
@@ -69,6 +97,7 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
             .warn("true: whoever is between the gateway and this provider can become anybody");
     }
     useful?;
+    limited?;
     let addresses = addresses?;
     let id = id?;
     Ok(Provider {
@@ -89,11 +118,18 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
         logout: logout?,
         logout_returns: preset.logout_returns,
         signing_algs: signing_algs?,
-        response_mode: response_mode?.0,
+        response_mode: response_mode?.map_or(preset.response_mode, |Chosen(mode)| mode),
         extra_audiences: extra_audiences?,
         subject_claim: subject_claim?.unwrap_or_else(|| preset.subject_claim.to_owned()),
         insecure_http,
         claims: claims?,
+        issuer_aliases: addresses.issuer_aliases,
+        nonce: nonce?,
+        fetch: fetch?,
+        graph_url: graph_url?,
+        email_trust: email_trust?.map_or(preset.email_trust, |Chosen(trust)| trust),
+        require: require?,
+        tests: trials?,
     })
 }
 
@@ -160,6 +196,8 @@ fn oidc_only(section: &Section<'_>, preset: &Preset) -> Read<()> {
         "jwks_uri",
         "signing_algs",
         "extra_audiences",
+        "issuer_aliases",
+        "nonce",
     ];
     let why = "plain OAuth 2.0 has no ID token and no discovery";
     all(names.map(|name| section.useless(name, why))).map(drop)

@@ -1,19 +1,37 @@
 //! What the authorization request asks for.
 
-use crate::config::presets::Preset;
+use crate::config::presets::{CLIENT_ID, Preset};
 use crate::config::problems::{mistake, quoted};
 use crate::config::reader::{At, Read, Section};
 use crate::config::values::{Map, all, each_once};
-use crate::config::{ClientAuth, Protocol};
+use crate::config::{ClientAuth, Fetch, Protocol};
 use std::collections::BTreeMap;
 
-pub(super) fn scopes(section: &Section<'_>, preset: &Preset) -> Read<Vec<String>> {
+/// The scopes: those of the file, or those of the preset and those that `fetch` needs.
+pub(super) fn scopes(
+    section: &Section<'_>,
+    preset: &Preset,
+    client_id: &str,
+    issuer: &str,
+    fetch: &[Fetch],
+) -> Read<Vec<String>> {
     let Some(written) = section.find::<Vec<At<'_, String>>>("scopes")? else {
-        return Ok(preset
-            .scopes
+        let known = match preset.scopes_at {
+            Some((part, scopes)) if issuer.contains(part) => scopes,
+            _ => preset.scopes,
+        };
+        let mut scopes: Vec<&str> = Vec::with_capacity(known.len() + fetch.len());
+        for scope in known
             .iter()
-            .map(|&scope| scope.to_owned())
-            .collect());
+            .copied()
+            .chain(fetch.iter().map(|fetch| fetch.scope()))
+        {
+            let scope = if scope == CLIENT_ID { client_id } else { scope };
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        return Ok(scopes.into_iter().map(str::to_owned).collect());
     };
     let scopes = each_once(written, |scope| {
         // RFC 6749 §3.3.

@@ -1,12 +1,12 @@
 //! The keys of `[[providers]]`.
 
-use super::claims;
+use super::{claims, trials};
 use crate::config::presets::{Method, Preset};
 use crate::config::spec::Default::{Required, Unset, Value};
 use crate::config::spec::Shape::{self, Flag, Secret, Text, Texts};
 use crate::config::spec::{Table, key};
 use crate::config::values::{Choice, choices};
-use crate::config::{Algorithm, ResponseMode, Userinfo};
+use crate::config::{Algorithm, EmailTrust, Fetch, Nonce, ResponseMode, Userinfo};
 
 const PRESETS: &str = "the preset's";
 const DISCOVERED: &str = "from discovery";
@@ -36,10 +36,16 @@ pub(in crate::config) static TABLE: Table = Table {
             "issuer",
             Text,
             Unset(
-                "the origin of authorization_endpoint",
+                "the preset's, or the origin of authorization_endpoint",
                 r#""https://example.my.salesforce.com""#,
             ),
-            "The issuer, byte for byte as the provider spells it in its tokens. Required for OpenID Connect.",
+            "The issuer, byte for byte as the provider spells it in its tokens. {tenantid} in it stands for the token's tid, which require limits then.",
+        ),
+        key(
+            "issuer_aliases",
+            Texts,
+            Unset(PRESETS, r#"["https://login.example.com"]"#),
+            "Further spellings of the issuer that its tokens may carry. People are pinned to issuer.",
         ),
         key(
             "client_id",
@@ -51,7 +57,7 @@ pub(in crate::config) static TABLE: Table = Table {
             "client_secret",
             Secret,
             Unset("none", r#"{ env = "SALESFORCE_SECRET" }"#),
-            "The client secret. Required unless client_auth is private_key_jwt or none.",
+            "The client secret. Required with client_secret_basic and client_secret_post.",
         ),
         key(
             "client_auth",
@@ -63,19 +69,25 @@ pub(in crate::config) static TABLE: Table = Table {
             "private_key",
             Secret,
             Unset("none", r#"{ file = "client-key.pem" }"#),
-            "The key of private_key_jwt in PEM: RSA, P-256, P-384 or Ed25519. It decides the algorithm.",
+            "The key of private_key_jwt in PEM: RSA, P-256, P-384 or Ed25519. It decides the algorithm. Or Apple's .p8 file.",
         ),
         key(
             "private_key_id",
             Text,
             Unset("none", r#""key-1""#),
-            "The kid to send with private_key_jwt.",
+            "The kid to send with private_key_jwt. Required with apple_jwt.",
+        ),
+        key(
+            "team_id",
+            Text,
+            Unset("none", r#""DEF123GHIJ""#),
+            "The team's identifier at Apple. Required with apple_jwt.",
         ),
         key(
             "scopes",
             Texts,
             Unset(PRESETS, r#"["openid", "profile", "email"]"#),
-            "The scopes to ask for.",
+            "The scopes to ask for. Without this line, those that fetch needs are among them.",
         ),
         key(
             "discovery_url",
@@ -131,7 +143,7 @@ pub(in crate::config) static TABLE: Table = Table {
         key(
             "response_mode",
             Shape::Choice(choices::<ResponseMode>),
-            Value(r#""query""#),
+            Unset(PRESETS, r#""form_post""#),
             "How the authorization response comes back. Anything but query is asked for.",
         ),
         key(
@@ -145,8 +157,14 @@ pub(in crate::config) static TABLE: Table = Table {
         key(
             "extra_audiences",
             Texts,
-            Value("[]"),
-            "Further audiences that may stand in an ID token beside the client_id.",
+            Unset(PRESETS, r#"["217493847564"]"#),
+            "Further audiences that may stand in an ID token beside the client_id. \"*\": any.",
+        ),
+        key(
+            "nonce",
+            Shape::Choice(choices::<Nonce>),
+            Unset(PRESETS, r#""optional""#),
+            "Whether the nonce of the sign-in must come back in the ID token, or is only compared when it does.",
         ),
         key(
             "userinfo",
@@ -155,10 +173,40 @@ pub(in crate::config) static TABLE: Table = Table {
             "Whether claims are fetched from userinfo: never, when the provider has it, or always.",
         ),
         key(
+            "fetch",
+            Shape::Choices(choices::<Fetch>),
+            Unset(
+                "the preset's, and those that require and claims.groups need",
+                r#"["graph_groups"]"#,
+            ),
+            "What is asked about a person besides. A call that fails costs the sign-in. Without graph_groups, a token of Microsoft's with too many groups to list is refused.",
+        ),
+        key(
+            "graph_url",
+            Text,
+            Unset(
+                "https://graph.microsoft.com",
+                r#""https://graph.microsoft.us""#,
+            ),
+            "Where Microsoft Graph is, for graph_groups in a national cloud.",
+        ),
+        key(
             "subject_claim",
             Text,
             Unset(PRESETS, r#""sub""#),
             "The claim that never changes for a person. It is pinned to the username at the first sign-in.",
+        ),
+        key(
+            "email_trust",
+            Shape::Choice(choices::<EmailTrust>),
+            Unset(PRESETS, r#""verified""#),
+            "When an e-mail address may decide something: unless the provider says that it is not verified, or only when it says that it is.",
+        ),
+        key(
+            "require",
+            Shape::Lists,
+            Unset("none", r#"{ organization_id = "00Dx0000000BV7zEAG" }"#),
+            "Claims, by name or dotted path, that must hold one of these values, byte for byte; of a list, any element. All of them must.",
         ),
         key(
             "logout",
@@ -184,6 +232,12 @@ pub(in crate::config) static TABLE: Table = Table {
             Unset(PRESETS, ""),
             claims::TABLE.doc,
         ),
+        key(
+            "tests",
+            Shape::Tables(&trials::TABLE),
+            Unset("none", ""),
+            trials::TABLE.doc,
+        ),
     ],
 };
 
@@ -208,6 +262,18 @@ impl Choice for Algorithm {
 impl Choice for ResponseMode {
     const NAMES: &'static [(&'static str, Self)] =
         &[("query", Self::Query), ("form_post", Self::FormPost)];
+}
+
+impl Choice for Nonce {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("required", Self::Required), ("optional", Self::Optional)];
+}
+
+impl Choice for EmailTrust {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("unless_denied", Self::UnlessDenied),
+        ("verified", Self::Verified),
+    ];
 }
 
 impl Choice for Userinfo {

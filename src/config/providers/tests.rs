@@ -1,5 +1,8 @@
+mod presets;
+mod strangers;
+
 use crate::config::testing::{Try, accepted, refused, warned};
-use crate::config::{Algorithm, Protocol, Provider, ResponseMode, Userinfo};
+use crate::config::{Algorithm, EmailTrust, Nonce, Protocol, Provider, ResponseMode, Userinfo};
 
 /// An OpenID Connect provider; lines of a test begin at 6.
 fn oidc(lines: &str) -> String {
@@ -53,73 +56,6 @@ fn a_bare_provider_gets_what_the_protocol_says() {
     assert_eq!(provider.signing_algs.len(), 10);
     assert!(!provider.signing_algs.contains(&Algorithm::HS256));
     assert!(provider.pkce && provider.logout && provider.logout_returns && !provider.insecure_http);
-}
-
-#[test]
-fn salesforce_is_known() {
-    let text =
-        oidc("preset = \"salesforce\"").replace("idp.example.com", "example.my.salesforce.com");
-    let provider = one(&text);
-    assert_eq!(provider.name, "Salesforce");
-    assert_eq!(provider.claims.username, ["preferred_username"]);
-    assert_eq!(provider.claims.groups, ["custom_attributes.groups"]);
-    assert_eq!(provider.claims.groups_separator.as_deref(), Some(";"));
-    assert!(!provider.logout_returns);
-
-    issuer(
-        "salesforce",
-        "https://example.lightning.force.com",
-        "\"https://example.lightning.force.com\" is Salesforce's page address, not an issuer",
-    );
-    issuer(
-        "salesforce",
-        "https://login.salesforce.com",
-        "\"https://login.salesforce.com\" serves every organization",
-    );
-    let lightning = text.replace("my.salesforce.com", "lightning.force.com");
-    Try::new(&lightning).refused_with("\"https://example.my.salesforce.com\"");
-    assert_eq!(
-        one(&text
-            .replace("https://", "https://site.")
-            .replace(".com\"", ".com/path\""))
-        .issuer,
-        "https://site.example.my.salesforce.com/path"
-    );
-}
-
-#[test]
-fn github_is_known() {
-    let provider = one(
-        "[[providers]]\nid = \"github\"\npreset = \"github\"\nclient_id = \"c\"\nclient_secret = \"s\"",
-    );
-    assert_eq!(provider.protocol, Protocol::OAuth2);
-    assert_eq!(provider.issuer, "https://github.com");
-    assert_eq!(provider.discovery_url, None);
-    assert_eq!(
-        provider.endpoints.userinfo.unwrap().as_str(),
-        "https://api.github.com/user"
-    );
-    assert_eq!(provider.subject_claim, "id");
-    assert_eq!(provider.claims.username, ["login"]);
-    assert_eq!(provider.scopes, ["read:user", "user:email"]);
-}
-
-#[test]
-fn github_enterprise_is_its_own_issuer() {
-    let text = oauth2("").replace("oauth2", "github");
-    assert_eq!(one(&text).issuer, "https://idp.example.com");
-}
-
-#[test]
-fn keycloak_is_known() {
-    let provider =
-        one(&oidc("preset = \"keycloak\"").replace("example.com", "example.com/realms/r"));
-    assert_eq!(provider.claims.groups, ["groups", "realm_access.roles"]);
-    assert_eq!(provider.claims.groups_separator, None);
-    assert_eq!(
-        provider.discovery_url.unwrap().path(),
-        "/realms/r/.well-known/openid-configuration"
-    );
 }
 
 #[test]
@@ -244,13 +180,15 @@ fn plain_oauth2_has_three_endpoints_and_no_id_token() {
     let why = "has no effect: plain OAuth 2.0 has no ID token and no discovery";
     refused(
         &oauth2(
-            "discovery_url = \"https://idp.example.com/d\"\njwks_uri = \"https://idp.example.com/k\"\nsigning_algs = [\"RS256\"]\nextra_audiences = [\"x\"]",
+            "discovery_url = \"https://idp.example.com/d\"\njwks_uri = \"https://idp.example.com/k\"\nsigning_algs = [\"RS256\"]\nextra_audiences = [\"x\"]\nissuer_aliases = [\"y\"]\nnonce = \"optional\"",
         ),
         &[
             &format!("9:17: providers.a.discovery_url: {why}"),
             &format!("10:12: providers.a.jwks_uri: {why}"),
             &format!("11:16: providers.a.signing_algs: {why}"),
             &format!("12:19: providers.a.extra_audiences: {why}"),
+            &format!("13:18: providers.a.issuer_aliases: {why}"),
+            &format!("14:9: providers.a.nonce: {why}"),
         ],
     );
 }
@@ -317,8 +255,8 @@ fn a_preset_is_one_that_exists() {
         &["6:10: providers.a.preset: unknown value \"salesfroce\"; did you mean \"salesforce\"?"],
     );
     with(
-        "preset = \"entra\"",
-        &["6:10: providers.a.preset: unknown value \"entra\""],
+        "preset = \"facebook\"",
+        &["6:10: providers.a.preset: unknown value \"facebook\""],
     );
 }
 
@@ -464,6 +402,54 @@ fn the_rest_is_checked_too() {
     with(
         "ca_file = \"/nonexistent/ca.pem\"",
         &["6:11: providers.a.ca_file: cannot read \"/nonexistent/ca.pem\": there is no such file"],
+    );
+}
+
+#[test]
+fn another_spelling_of_the_issuer_is_one() {
+    let provider = one(&oidc(
+        "issuer_aliases = [\"https://login.example.com\", \"idp\"]",
+    ));
+    assert_eq!(
+        provider.issuer_aliases,
+        ["https://login.example.com", "idp"]
+    );
+    assert_eq!(one(&oidc("")).issuer_aliases, [""; 0]);
+    with(
+        "issuer_aliases = [\"https://idp.example.com\", \"\", \"a b\", \"https://{tenantid}\"]",
+        &[
+            "6:19: providers.a.issuer_aliases[0]: \"https://idp.example.com\" is the issuer itself",
+            "6:46: providers.a.issuer_aliases[1]: \"\" is not an issuer",
+            "6:50: providers.a.issuer_aliases[2]: \"a b\" is not an issuer",
+            "6:57: providers.a.issuer_aliases[3]: \"https://{tenantid}\" is not an issuer",
+        ],
+    );
+}
+
+#[test]
+fn something_ties_a_token_to_its_sign_in() {
+    assert_eq!(one(&oidc("")).nonce, Nonce::Required);
+    assert_eq!(one(&oidc("nonce = \"optional\"")).nonce, Nonce::Optional);
+    with(
+        "nonce = \"optional\"\npkce = false",
+        &[
+            "6:9: providers.a.nonce: \"optional\" leaves nothing that ties a token to its sign-in: pkce is false",
+        ],
+    );
+    with(
+        "nonce = \"off\"",
+        &["6:9: providers.a.nonce: unknown value \"off\""],
+    );
+}
+
+#[test]
+fn an_address_needs_the_words_that_are_asked_for() {
+    assert_eq!(one(&oidc("")).email_trust, EmailTrust::UnlessDenied);
+    let provider = one(&oidc("email_trust = \"verified\""));
+    assert_eq!(provider.email_trust, EmailTrust::Verified);
+    with(
+        "email_trust = \"always\"",
+        &["6:15: providers.a.email_trust: unknown value \"always\""],
     );
 }
 

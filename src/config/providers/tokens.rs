@@ -1,9 +1,10 @@
 //! Which ID tokens are accepted.
 
+use crate::config::presets::Preset;
 use crate::config::problems::{Mistake, mistake, quoted};
 use crate::config::reader::{At, Read, Section};
 use crate::config::values::Chosen;
-use crate::config::{Algorithm, ClientAuth};
+use crate::config::{Algorithm, ClientAuth, Nonce};
 
 pub(super) fn signing_algs(
     section: &Section<'_>,
@@ -43,7 +44,15 @@ pub(super) fn signing_algs(
     failed.map_or(Ok(algorithms), Err)
 }
 
-pub(super) fn extra_audiences(section: &Section<'_>, client_id: Option<&str>) -> Read<Vec<String>> {
+pub(super) fn extra_audiences(
+    section: &Section<'_>,
+    preset: &Preset,
+    client_id: Option<&str>,
+) -> Read<Vec<String>> {
+    if !section.says("extra_audiences") {
+        let known = preset.extra_audiences.iter();
+        return Ok(known.map(|&audience| audience.to_owned()).collect());
+    }
     section.parse_each("extra_audiences", |text| match text {
         "" => Err(mistake("is empty", "remove it")),
         text if Some(text) == client_id => Err(mistake(
@@ -52,6 +61,20 @@ pub(super) fn extra_audiences(section: &Section<'_>, client_id: Option<&str>) ->
         )),
         text => Ok(text.to_owned()),
     })
+}
+
+/// Whether the nonce must come back. `pkce`: whether a stolen code is of no use without it.
+pub(super) fn nonce(section: &Section<'_>, preset: &Preset, pkce: Option<bool>) -> Read<Nonce> {
+    let written = section.find::<Chosen<Nonce>>("nonce")?;
+    let nonce = written.map_or(preset.nonce, |Chosen(nonce)| nonce);
+    if nonce == Nonce::Optional && pkce == Some(false) {
+        // RFC 9700 §2.1.1: one of the two ties the code to this sign-in.
+        return Err(section.spot_of("nonce").problem(mistake(
+            "\"optional\" leaves nothing that ties a token to its sign-in: pkce is false",
+            "set nonce = \"required\", or remove pkce = false",
+        )));
+    }
+    Ok(nonce)
 }
 
 /// Whether this client can check an ID token that is signed with its secret (OpenID Connect Core
@@ -68,10 +91,12 @@ fn allows_hmac(auth: &ClientAuth) -> Result<(), Mistake> {
             format!("an HMAC algorithm needs a client_secret of at least {MIN} bytes"),
             "let the provider sign with RS256 or ES256, or give the client a longer secret",
         )),
-        ClientAuth::PrivateKeyJwt { .. } | ClientAuth::None => Err(mistake(
-            "an HMAC algorithm needs a client_secret",
-            "let the provider sign with RS256 or ES256",
-        )),
+        ClientAuth::PrivateKeyJwt { .. } | ClientAuth::AppleJwt { .. } | ClientAuth::None => {
+            Err(mistake(
+                "an HMAC algorithm needs a client_secret",
+                "let the provider sign with RS256 or ES256",
+            ))
+        }
     }
 }
 

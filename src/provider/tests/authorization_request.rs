@@ -7,7 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 async fn start(configure: impl FnOnce(&mut config::Provider), hint: Option<&str>) -> Start {
     let world = world(|_| {}, configure).await;
-    world.provider().start(hint).await.unwrap()
+    world
+        .provider()
+        .start(Ask {
+            login_hint: hint,
+            fresh: false,
+        })
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -43,8 +50,8 @@ async fn the_request_is_a_code_request_with_state_nonce_and_s256() {
 async fn every_request_has_its_own_secrets() {
     let world = World::new().await;
     let provider = world.provider();
-    let one = provider.start(None).await.unwrap().attempt;
-    let two = provider.start(None).await.unwrap().attempt;
+    let one = provider.start(Ask::default()).await.unwrap().attempt;
+    let two = provider.start(Ask::default()).await.unwrap().attempt;
     assert_ne!(one.state(), two.state());
     assert_ne!(one.nonce(), two.nonce());
     assert_ne!(one.verifier(), two.verifier());
@@ -65,7 +72,7 @@ async fn pkce_is_sent_though_discovery_does_not_mention_it() {
                 .remove("code_challenge_methods_supported");
         });
     });
-    let start = world.provider().start(None).await.unwrap();
+    let start = world.provider().start(Ask::default()).await.unwrap();
     assert_eq!(
         query(&start.url, "code_challenge_method").as_deref(),
         Some("S256")
@@ -121,11 +128,49 @@ async fn an_endpoint_keeps_its_own_query() {
 #[tokio::test]
 async fn pkce_can_be_switched_off_for_a_provider_that_breaks_on_it() {
     let world = world(|_| {}, |config| config.pkce = false).await;
-    let start = world.provider().start(None).await.unwrap();
+    let start = world.provider().start(Ask::default()).await.unwrap();
     assert_eq!(query(&start.url, "code_challenge"), None);
     world.sign_in().await.unwrap();
     assert_eq!(
         world.fake.last_request("/token").param("code_verifier"),
         None
     );
+}
+
+#[tokio::test]
+async fn a_fresh_sign_in_is_asked_for_and_nothing_is_demanded_of_the_answer() {
+    let fresh = Ask {
+        login_hint: None,
+        fresh: true,
+    };
+    let world = world(
+        |_| {},
+        |config| {
+            config
+                .extra_params
+                .insert("prompt".to_owned(), "consent".to_owned());
+        },
+    )
+    .await;
+    let provider = world.provider();
+    let start = provider.start(fresh).await.unwrap();
+    assert_eq!(query(&start.url, "prompt").as_deref(), Some("login"));
+    assert_eq!(query(&start.url, "max_age"), None);
+    // No auth_time comes back, and that is no matter.
+    let response = world.fake.authorize(&start.url);
+    provider.finish(start.attempt, &response).await.unwrap();
+    let usual = provider.start(Ask::default()).await.unwrap();
+    assert_eq!(query(&usual.url, "prompt").as_deref(), Some("consent"));
+}
+
+#[tokio::test]
+async fn plain_oauth_has_no_way_to_ask_for_a_fresh_sign_in() {
+    let mut world = World::new().await;
+    configure_oauth2(&world.fake, &mut world.config);
+    let ask = Ask {
+        login_hint: None,
+        fresh: true,
+    };
+    let start = world.provider().start(ask).await.unwrap();
+    assert_eq!(query(&start.url, "prompt"), None);
 }

@@ -94,7 +94,8 @@ fn private_key_jwt_with_es512() {
     let claims = UnverifiedToken::parse(Token::Id, assertion, &[Algorithm::ES512])
         .unwrap()
         .verify(&keys)
-        .unwrap();
+        .unwrap()
+        .claims;
     assert_eq!(claims["aud"], "https://idp/token");
     assert_eq!(claims["iss"], claims["sub"]);
     assert_eq!(claims["exp"], now.as_secs() + 60);
@@ -121,6 +122,101 @@ async fn an_assertion_is_used_once() {
         requests[0].param("client_assertion"),
         requests[1].param("client_assertion")
     );
+}
+
+fn apple(key: &Key) -> ClientAuth {
+    ClientAuth::AppleJwt {
+        key: secret(&key.pem()),
+        key_id: "ABC123DEFG".to_owned(),
+        team_id: "DEF123GHIJ".to_owned(),
+    }
+}
+
+/// The fake compares the secret, so the checks here are those of Apple's own documentation.
+#[tokio::test]
+async fn apples_client_secret_is_a_token_signed_for_this_call() {
+    let key = Key::new("ES256", Some("ABC123DEFG"));
+    let proof = Proof::new(&apple(&key)).unwrap();
+    assert_eq!(proof.name(), "client_secret_post");
+    let clock = Clock::manual(Clock::system().now());
+    let secret = || {
+        let credentials = proof
+            .credentials(
+                "com.example.git",
+                "https://appleid.apple.com/auth/token",
+                clock.now(),
+            )
+            .unwrap();
+        assert!(credentials.header.is_none());
+        assert_eq!(
+            credentials.fields[0],
+            ("client_id", "com.example.git".to_owned())
+        );
+        assert_eq!(credentials.fields[1].0, "client_secret");
+        assert_eq!(credentials.fields.len(), 2);
+        credentials.fields[1].1.clone()
+    };
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    rules.set_audience(&["https://appleid.apple.com"]);
+    rules.set_issuer(&["DEF123GHIJ"]);
+    rules.sub = Some("com.example.git".to_owned());
+    rules.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+    let jwk = serde_json::from_value(key.jwk()).unwrap();
+    let decode = |token: &str| {
+        let public = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+        jsonwebtoken::decode::<Value>(token, &public, &rules).unwrap()
+    };
+    let first = secret();
+    let token = decode(&first);
+    assert_eq!(token.header.kid.as_deref(), Some("ABC123DEFG"));
+    let issued = clock.now().as_secs();
+    assert_eq!(token.claims["iat"], issued);
+    assert_eq!(token.claims["exp"], issued + 300);
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(decode(&secret()).claims["exp"], issued + 360);
+}
+
+/// Apple: no userinfo, the answer as a form, facts as text.
+#[tokio::test]
+async fn a_sign_in_with_apples_secret() {
+    let key = Key::new("ES256", Some("ABC123DEFG"));
+    let world = world(
+        |script| {
+            script.client_auth = Some("client_secret_post");
+            script.apple_team = Some((key.clone(), "DEF123GHIJ"));
+            script.person = object(json!({
+                "sub": "001951.ab12.0829", "email": "x@privaterelay.appleid.com",
+                "email_verified": "true", "is_private_email": "true", "nonce_supported": true,
+                "real_user_status": 2,
+            }));
+        },
+        |config| {
+            config.client_auth = apple(&key);
+            config.response_mode = ResponseMode::FormPost;
+            config.userinfo = Userinfo::Off;
+        },
+    )
+    .await;
+    let claims = world.sign_in().await.unwrap();
+    assert_eq!(claims.subject(), "001951.ab12.0829");
+    world.sign_in().await.unwrap();
+    let requests = world.fake.requests("/token");
+    assert_ne!(
+        requests[0].param("client_secret"),
+        requests[1].param("client_secret")
+    );
+}
+
+#[test]
+fn apples_key_is_on_p256() {
+    for key in ["no key".to_owned(), Key::new("ES384", None).pem()] {
+        let error = Proof::new(&ClientAuth::AppleJwt {
+            key: secret(&key),
+            key_id: "k".to_owned(),
+            team_id: "t".to_owned(),
+        });
+        assert_eq!(error.err().expect("refused").code(), "client_key");
+    }
 }
 
 #[test]

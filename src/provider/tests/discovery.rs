@@ -80,7 +80,7 @@ async fn after_a_mismatch_no_flow_is_begun() {
         |_| {},
     )
     .await;
-    let error = world.provider().start(None).await.unwrap_err();
+    let error = world.provider().start(Ask::default()).await.unwrap_err();
     assert_eq!(error.blame(), Blame::Provider);
     let shown = probe::chain(&error);
     assert!(

@@ -1,7 +1,7 @@
 //! The claims of the ID token.
 
 use super::*;
-use crate::provider::{id_token as checks, userinfo as joining};
+use crate::provider::{id_token as checks, userinfo as envelope};
 use proptest::prelude::*;
 
 type Claims = Value;
@@ -160,7 +160,7 @@ async fn the_leeway_is_sixty_seconds_exactly() {
         let world = World::new().await.with_manual_clock();
         let provider = world.provider();
         world.advance(Duration::from_secs(0));
-        let start = provider.start(None).await.unwrap();
+        let start = provider.start(Ask::default()).await.unwrap();
         let response = world.fake.authorize(&start.url);
         // The provider's clock stays behind ours.
         world.clock.advance(Duration::from_secs(120 + late));
@@ -241,7 +241,7 @@ async fn invalid_chash() {
 async fn the_code_hash_is_that_of_the_code_as_it_came() {
     let world = World::new().await;
     let provider = world.provider();
-    let start = provider.start(None).await.unwrap();
+    let start = provider.start(Ask::default()).await.unwrap();
     let response = world.fake.authorize(&start.url);
     let code = response.iter().find(|(name, _)| name == "code").unwrap();
     let hash = world
@@ -271,13 +271,34 @@ async fn with_max_age_the_sign_in_at_the_provider_must_be_recent() {
     check(|c| c["auth_time"] = "yesterday".into(), Ok(())).await;
 }
 
+/// LinkedIn's tokens have none.
+#[tokio::test]
+async fn a_nonce_may_be_missing_where_the_configuration_says_so_and_never_wrong() {
+    let optional = |config: &mut config::Provider| config.nonce = config::Nonce::Optional;
+    check_with(|c| remove(c, "nonce"), optional, Ok(())).await;
+    check_with(|c| c["nonce"] = Value::Null, optional, Ok(())).await;
+    check_with(|_| {}, optional, Ok(())).await;
+    for (wrong, code) in [
+        (json!("another"), "nonce_mismatch"),
+        (json!(""), "nonce_mismatch"),
+        (json!(7), "claim_type"),
+    ] {
+        let edit = move |c: &mut Claims| c["nonce"] = wrong.clone();
+        check_with(edit, optional, Err(code)).await;
+    }
+    // It is sent all the same.
+    let world = world(|_| {}, optional).await;
+    let start = world.provider().start(Ask::default()).await.unwrap();
+    assert!(query(&start.url, "nonce").is_some());
+}
+
 #[tokio::test]
 async fn the_same_sign_in_does_not_work_twice() {
     let world = World::new().await;
     let provider = world.provider();
     let (one, two) = (
-        provider.start(None).await.unwrap(),
-        provider.start(None).await.unwrap(),
+        provider.start(Ask::default()).await.unwrap(),
+        provider.start(Ask::default()).await.unwrap(),
     );
     // The code of one flow with the verifier of another (RFC 7636 section 4.6).
     let mut response = world.fake.authorize(&one.url);
@@ -314,12 +335,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_claims_panic(values in proptest::collection::vec(any_json(), 9)) {
-        let names = ["iss", "aud", "azp", "exp", "iat", "nbf", "nonce", "sub", "at_hash"];
+    fn no_claims_panic(values in proptest::collection::vec(any_json(), 14)) {
+        let names = [
+            "iss", "aud", "azp", "exp", "iat", "nbf", "nonce", "sub", "at_hash", "tid", "groups",
+            "_claim_names", "hasgroups", "email",
+        ];
         let claims: Map<_, _> = names.map(str::to_owned).into_iter().zip(values).collect();
         let (config, start) = static_start();
+        let view = checks::Claims { token: Token::Id, claims: &claims };
+        let issuer = issuer::accepted(&config, view).unwrap();
         let expected = checks::Expected {
             config: &config,
+            issuer: &issuer,
             attempt: &start.attempt,
             code: "code",
             access_token: "token",
@@ -329,9 +356,13 @@ proptest! {
             prop_assert!(checks::check(&claims, algorithm, &expected).is_err());
         }
         let _ = subject::read(&claims, "sub", subject::Numbers::Allow);
-        let _ = joining::check_envelope(&claims, &config, expected.now);
-        let mut merged = claims.clone();
-        joining::merge(&mut merged, claims);
+        let _ = envelope::check_envelope(&claims, &config, &issuer, expected.now);
+        let _ = graph::is_overage(&claims);
+        let mut template = config.clone();
+        template.issuer.push_str("/{tenantid}");
+        let _ = issuer::accepted(&template, view);
+        let mut merged = gathered::Gathered::new(Source::IdToken, claims.clone());
+        merged.add(Source::Userinfo, claims);
     }
 }
 
@@ -362,6 +393,6 @@ fn static_start() -> (config::Provider, Start) {
     };
     let metadata = Metadata::from_config(&config).unwrap();
     let redirect_uri = Url::parse(REDIRECT_URI).unwrap();
-    let start = authorize::start(&config, &metadata, &redirect_uri, None);
+    let start = authorize::start(&config, &metadata, &redirect_uri, Ask::default());
     (config, start)
 }

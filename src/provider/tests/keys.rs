@@ -207,7 +207,7 @@ async fn signing_key_rotation_just_before_signing() {
     let provider = world.provider();
     sign_in(&provider, &world.fake).await.unwrap();
     // The redirect has happened with the old key; the token is signed with the new one.
-    let start = provider.start(None).await.unwrap();
+    let start = provider.start(Ask::default()).await.unwrap();
     let response = world.fake.authorize(&start.url);
     world.fake.rotate(Key::other("RS256", Some("second")));
     provider.finish(start.attempt, &response).await.unwrap();

@@ -86,7 +86,7 @@ async fn a_provider_that_is_down_does_not_stop_a_sign_out() {
     // With metadata at hand, however old, nobody is asked.
     world.fake.restart().await;
     let provider = world.provider();
-    provider.start(None).await.unwrap();
+    provider.start(Ask::default()).await.unwrap();
     world.fake.stop().await;
     assert!(provider.sign_out_url(None, &return_to).await.is_some());
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A provider without ID tokens, whose person is this.
-async fn plain(person: Value) -> World {
+pub(super) async fn plain(person: Value) -> World {
     let mut world = World::new().await;
     configure_oauth2(&world.fake, &mut world.config);
     world.fake.script(|script| {
@@ -15,9 +15,9 @@ async fn plain(person: Value) -> World {
     world
 }
 
-async fn github(person: Value, emails: Value) -> World {
+pub(super) async fn github(person: Value, emails: Value) -> World {
     let mut world = plain(person).await;
-    world.config.preset = "github";
+    world.config.fetch = vec![config::Fetch::GithubEmails];
     world.config.client_auth = match &world.config.client_auth {
         ClientAuth::Basic(secret) => ClientAuth::Post(secret.clone()),
         other => other.clone(),
@@ -35,7 +35,7 @@ async fn github(person: Value, emails: Value) -> World {
     world
 }
 
-fn octocat() -> Value {
+pub(super) fn octocat() -> Value {
     json!({
         "login": "octocat", "id": 583_231, "node_id": "MDQ6VXNlcjU4MzIzMQ==", "type": "User",
         "site_admin": false, "name": "The Octocat", "company": "@github", "email": null,
@@ -54,7 +54,7 @@ async fn a_numeric_id_becomes_its_digits() {
 #[tokio::test]
 async fn there_is_no_nonce_but_there_is_pkce_and_state() {
     let world = plain(octocat()).await;
-    let start = world.provider().start(None).await.unwrap();
+    let start = world.provider().start(Ask::default()).await.unwrap();
     assert_eq!(query(&start.url, "nonce"), None);
     assert!(query(&start.url, "code_challenge").is_some());
     assert!(query(&start.url, "state").is_some());
@@ -136,6 +136,8 @@ async fn github_tells_a_private_address_in_a_second_call() {
     assert_eq!(claims.claims()["email_verified"], true);
     let request = world.fake.last_request("/userinfo/emails");
     assert!(request.headers.contains_key("user-agent"));
+    assert_eq!(claims.sources()["email"], Source::Emails);
+    assert_eq!(claims.sources()["email_verified"], Source::Emails);
 }
 
 #[tokio::test]
@@ -149,7 +151,7 @@ async fn github_addresses_that_prove_nothing_are_not_used() {
         json!(null),
     ] {
         let claims = github(octocat(), emails).await.sign_in().await.unwrap();
-        assert_eq!(claims.claims()["email"], Value::Null);
+        assert!(!claims.claims().contains_key("email"));
         assert!(!claims.claims().contains_key("email_verified"));
     }
     let world = github(octocat(), json!([])).await;
@@ -161,13 +163,15 @@ async fn github_addresses_that_prove_nothing_are_not_used() {
 }
 
 #[tokio::test]
-async fn a_public_github_address_needs_no_second_call() {
+async fn a_public_github_address_does_not_stand_for_the_verified_one() {
     let mut person = octocat();
-    person["email"] = "public@example.com".into();
-    let world = github(person, json!([])).await;
+    person["email"] = "admin@example.com".into();
+    let emails = json!([{"email": "octocat@example.com", "primary": true, "verified": true}]);
+    let world = github(person.clone(), emails).await;
     let claims = world.sign_in().await.unwrap();
-    assert_eq!(claims.claims()["email"], "public@example.com");
-    assert!(world.fake.requests("/userinfo/emails").is_empty());
+    assert_eq!(claims.claims()["email"], "octocat@example.com");
+    let claims = github(person, json!([])).await.sign_in().await.unwrap();
+    assert!(!claims.claims().contains_key("email"));
 }
 
 #[tokio::test]

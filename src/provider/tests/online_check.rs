@@ -184,3 +184,65 @@ async fn without_discovery_the_token_endpoint_is_tried() {
         "firewall",
     );
 }
+
+#[tokio::test]
+async fn a_scope_that_a_fetch_needs_is_told() {
+    use config::Fetch;
+    let mut world = World::new().await;
+    world.config.fetch = vec![Fetch::GithubEmails, Fetch::GithubTeams];
+    world.config.scopes = vec!["user:email".to_owned()];
+    let found = findings(&world).await;
+    bad(
+        &found,
+        "fetch",
+        "\"github_teams\" needs the scope \"read:org\"",
+        "add \"read:org\" to scopes",
+    );
+    assert_eq!(found.iter().filter(|f| f.what == "fetch").count(), 1);
+    world.config.scopes.push("read:org".to_owned());
+    assert!(findings(&world).await.iter().all(|f| f.ok));
+    // An application without scopes has permissions of another kind.
+    world.config.scopes.clear();
+    assert!(findings(&world).await.iter().all(|f| f.ok));
+}
+
+#[tokio::test]
+async fn graph_is_reached_or_not() {
+    let mut world = World::new().await;
+    world.config.fetch = vec![config::Fetch::GraphGroups];
+    world.config.graph_url = world.fake.url("/graph");
+    let found = findings(&world).await;
+    assert!(
+        found.iter().any(|f| f.ok && f.what == "Microsoft Graph"),
+        "{found:#?}"
+    );
+    let mut gone = FakeProvider::start().await;
+    world.config.graph_url = gone.url("/");
+    gone.stop().await;
+    bad(
+        &findings(&world).await,
+        "Microsoft Graph",
+        "onnection refused",
+        "firewall",
+    );
+}
+
+#[tokio::test]
+async fn an_address_of_several_tenants_is_told() {
+    let mut world = World::new().await;
+    let template = format!("{}/{{tenantid}}/v2.0", world.fake.issuer());
+    let printed = template.clone();
+    world.fake.script(|script| {
+        script.discovery = Box::new(move |d| d["issuer"] = printed.clone().into());
+    });
+    bad(
+        &findings(&world).await,
+        "issuer",
+        "{tenantid}",
+        "[providers.require] tid",
+    );
+    world.config.issuer = template;
+    let found = findings(&world).await;
+    let issuer = found.iter().find(|f| f.what == "issuer").unwrap();
+    assert!(issuer.ok && issuer.detail.contains("tenant"), "{issuer:?}");
+}

@@ -16,12 +16,12 @@ async fn a_provider_that_is_down_is_asked_less_and_less() {
     world.advance(Duration::ZERO);
     let provider = world.provider();
     world.fake.stop().await;
-    let error = provider.start(None).await.unwrap_err();
+    let error = provider.start(Ask::default()).await.unwrap_err();
     assert_eq!(error.code(), "provider_unreachable");
     assert_eq!(error.blame(), Blame::Unreachable);
     world.fake.restart().await;
     // It is back, but nobody looks before the pause is over.
-    let error = provider.start(None).await.unwrap_err();
+    let error = provider.start(Ask::default()).await.unwrap_err();
     assert_eq!(error.code(), "provider_unreachable");
     assert!(probe::chain(&error).contains("the next try is in 1 s"));
     world.advance(Duration::from_secs(1));
@@ -45,7 +45,7 @@ async fn the_status_tells_what_happened() {
     world.advance(Duration::ZERO);
     let provider = world.provider();
     world.fake.stop().await;
-    let _ = provider.start(None).await;
+    let _ = provider.start(Ask::default()).await;
     let (at, why) = provider.status().last_error.unwrap();
     assert_eq!(at, world.clock.now());
     assert!(why.contains("discovery"), "{why}");
@@ -59,7 +59,7 @@ async fn the_status_tells_what_happened() {
 async fn an_outage_between_start_and_finish_is_an_error_and_no_panic() {
     let mut world = World::new().await;
     let provider = world.provider();
-    let start = provider.start(None).await.unwrap();
+    let start = provider.start(Ask::default()).await.unwrap();
     let response = world.fake.authorize(&start.url);
     world.fake.stop().await;
     let error = provider.finish(start.attempt, &response).await.unwrap_err();

@@ -220,6 +220,128 @@ async fn the_old_policies_of_b2c_do_not_make_everybody_one_person() {
     .await;
 }
 
+const EVERYBODY: &str = "Not supported currently. Use oid claim.";
+
+/// A policy of B2C's that has nothing to say in `sub`, and userinfo with this `oid`.
+async fn b2c(subject_claim: &str, token: Value, userinfo: Option<Value>) -> Result<String, String> {
+    let world = world(
+        |script| {
+            script.person = object(json!({"sub": EVERYBODY, "tfp": "B2C_1_signin"}));
+            script.id_token_claims = Box::new(move |c| c["oid"] = token.clone());
+            let told = userinfo.clone();
+            script.userinfo = Box::new(move |u| {
+                if let Some(oid) = &told {
+                    u["oid"] = oid.clone();
+                }
+                u["emails"] = json!(["ana@example.com"]);
+            });
+        },
+        |config| {
+            config.subject_claim = subject_claim.to_owned();
+            if userinfo.is_none() {
+                config.userinfo = Userinfo::Off;
+            }
+        },
+    )
+    .await;
+    let claims = world.sign_in().await;
+    claims
+        .map(|claims| claims.subject().to_owned())
+        .map_err(|error| error.code().to_owned())
+}
+
+#[tokio::test]
+async fn the_old_policies_of_b2c_work_with_another_claim() {
+    let ana = || json!("0d1e-ana");
+    assert_eq!(b2c("oid", ana(), None).await.unwrap(), "0d1e-ana");
+    let both = b2c("oid", ana(), Some(ana())).await;
+    assert_eq!(both.unwrap(), "0d1e-ana");
+}
+
+#[tokio::test]
+async fn a_subject_that_everybody_has_does_not_make_userinfo_everybodys() {
+    let eve = Some(json!("0d1e-eve"));
+    for (token, userinfo, code) in [
+        (json!("0d1e-ana"), eve.clone(), "userinfo_subject_mismatch"),
+        (
+            json!("0d1e-ana"),
+            Some(json!(7)),
+            "userinfo_subject_missing",
+        ),
+        (json!(null), eve, "subject_missing"),
+        (json!(EVERYBODY), Some(json!(EVERYBODY)), "subject_unusable"),
+    ] {
+        let found = b2c("oid", token, userinfo).await;
+        assert_eq!(found.unwrap_err(), code);
+    }
+}
+
+#[tokio::test]
+async fn slack_wraps_its_answers() {
+    let ok = |script: &mut Script| {
+        script.token_answer = Box::new(|a| {
+            a["ok"] = true.into();
+            a.as_object_mut().unwrap().remove("expires_in");
+        });
+        script.userinfo = Box::new(|u| {
+            u["ok"] = true.into();
+            u["https://slack.com/team_id"] = "T0R7GR".into();
+        });
+    };
+    let claims = accepted(ok).await;
+    assert_eq!(claims.claims()["https://slack.com/team_id"], "T0R7GR");
+    // A refusal with status 200 is none of the person's facts.
+    let refusal = |script: &mut Script| {
+        ok(script);
+        script.userinfo = Box::new(|u| *u = json!({"ok": false, "error": "invalid_auth"}));
+    };
+    let claims = accepted(refusal).await;
+    assert!(!claims.claims().contains_key("error"));
+    refused_with(
+        refusal,
+        |config| config.userinfo = Userinfo::Required,
+        "answer_status",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn linkedin_has_no_nonce_and_takes_the_secret_in_the_form() {
+    let claims = accepted_with(
+        |script| {
+            script.client_auth = Some("client_secret_post");
+            script.person = object(json!({
+                "sub": "782bbtaQ", "name": "Ana Example", "email": "ana@example.com",
+                "email_verified": "true", "locale": "en_US",
+            }));
+            script.id_token_claims = Box::new(|c| {
+                c.as_object_mut().unwrap().remove("nonce");
+            });
+            script.userinfo = Box::new(|u| {
+                u["locale"] = json!({"country": "US", "language": "en"});
+                u["email_verified"] = true.into();
+            });
+            script.token_answer = Box::new(|a| {
+                a["scope"] = "email,openid,profile".into();
+                a["expires_in"] = 5_183_999.into();
+            });
+            script.discovery = Box::new(|d| {
+                let d = d.as_object_mut().unwrap();
+                d.remove("token_endpoint_auth_methods_supported");
+            });
+        },
+        |config| {
+            config.nonce = config::Nonce::Optional;
+            if let ClientAuth::Basic(secret) = config.client_auth.clone() {
+                config.client_auth = ClientAuth::Post(secret);
+            }
+        },
+    )
+    .await;
+    assert_eq!(claims.claims()["locale"], "en_US");
+    assert_eq!(claims.claims()["email_verified"], "true");
+}
+
 #[tokio::test]
 async fn zitadel_names_its_project_as_a_second_audience() {
     accepted_with(

@@ -27,7 +27,7 @@ async fn canned(canned: Canned) -> Error {
 async fn the_exchange_carries_what_it_must() {
     let world = World::new().await;
     let provider = world.provider();
-    let start = provider.start(None).await.unwrap();
+    let start = provider.start(Ask::default()).await.unwrap();
     let verifier = start.attempt.verifier().unwrap().to_owned();
     let response = world.fake.authorize(&start.url);
     provider.finish(start.attempt, &response).await.unwrap();
@@ -254,7 +254,7 @@ async fn neither_the_status_nor_the_type_need_be_the_usual_ones() {
     let world = World::new().await;
     let provider = world.provider();
     // Everything but the token answer as usual; that one as 201 and text.
-    let start = provider.start(None).await.unwrap();
+    let start = provider.start(Ask::default()).await.unwrap();
     let response = world.fake.authorize(&start.url);
     let nonce = start.attempt.nonce().to_owned();
     let issuer = world.fake.issuer();

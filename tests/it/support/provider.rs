@@ -20,7 +20,7 @@ use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Map, Value, json};
@@ -50,6 +50,8 @@ pub(crate) struct Script {
     pub(crate) client_auth: Option<&'static str>,
     /// The key with which it signs assertions, for `private_key_jwt`.
     pub(crate) client_key: Option<Key>,
+    /// The client secret is a token signed with this key by this team, as Apple wants it.
+    pub(crate) apple_team: Option<(Key, &'static str)>,
     /// Who signs in next. The claims go into the ID token and into userinfo.
     pub(crate) person: Map<String, Value>,
     /// The authorization endpoint answers with this error.
@@ -62,6 +64,9 @@ pub(crate) struct Script {
     pub(crate) signed_userinfo: bool,
     /// What `…/userinfo/emails` answers.
     pub(crate) emails: Value,
+    /// Lists in pages by path, e.g. `/userinfo/orgs`: each page names the next one in `Link`, and
+    /// wants an access token of this provider.
+    pub(crate) pages: BTreeMap<&'static str, Vec<Value>>,
     /// Seconds since 1970 for `iat` and `exp`; `None`: now.
     pub(crate) now_secs: Option<u64>,
     /// Changes the discovery document.
@@ -95,6 +100,8 @@ pub(crate) enum Canned {
     Body(u16, &'static str, Vec<u8>),
     /// This status with one header field and no body.
     Header(u16, &'static str, String),
+    /// JSON with one header field.
+    JsonAnd(Value, &'static str, String),
     /// No answer, ever.
     Silence,
     /// A body without end.
@@ -111,6 +118,8 @@ impl Canned {
 /// A request that reached the provider.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
+    /// The method.
+    pub(crate) method: http::Method,
     /// The path below the provider's base.
     pub(crate) path: String,
     /// The query.
@@ -119,6 +128,8 @@ pub(crate) struct Recorded {
     pub(crate) headers: HeaderMap,
     /// The form.
     pub(crate) form: Params,
+    /// The body as it came.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Recorded {
@@ -150,6 +161,7 @@ struct Inner {
     requests: Mutex<Vec<Recorded>>,
     codes: Mutex<HashMap<String, Grant>>,
     access_tokens: Mutex<HashMap<String, Map<String, Value>>>,
+    routes: Mutex<HashMap<String, &'static str>>,
     tls: Option<TlsAcceptor>,
 }
 
@@ -200,6 +212,7 @@ impl FakeProvider {
             requests: Mutex::default(),
             codes: Mutex::default(),
             access_tokens: Mutex::default(),
+            routes: Mutex::default(),
             tls,
         });
         let server = Some(serve(listener, &inner));
@@ -318,12 +331,14 @@ impl Default for Script {
                 .to_owned(),
             client_auth: None,
             client_key: None,
+            apple_team: None,
             person: ana(),
             deny: None,
             published: vec![signing.jwk()],
             signing,
             signed_userinfo: false,
             emails: json!([]),
+            pages: BTreeMap::new(),
             now_secs: None,
             discovery: Box::new(|_| {}),
             response: Box::new(|_| {}),
@@ -388,17 +403,20 @@ impl Inner {
     async fn answer(&self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
         let whole = head.uri.path();
-        let path = whole
-            .strip_prefix(self.base.trim_end_matches('/'))
+        let routed = self.routes.lock().unwrap().get(whole).copied();
+        let path = routed
+            .or_else(|| whole.strip_prefix(self.base.trim_end_matches('/')))
             .unwrap_or(whole)
             .to_owned();
         let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
         let decode = |bytes| form_urlencoded::parse(bytes).into_owned().collect();
         let request = Recorded {
+            method: head.method,
             path: path.clone(),
             query: decode(head.uri.query().unwrap_or_default().as_bytes()),
             headers: head.headers,
             form: decode(&body),
+            body: body.to_vec(),
         };
         self.requests.lock().unwrap().push(request.clone());
         let canned = self.script().answers.get(path.as_str()).cloned();
@@ -419,7 +437,15 @@ impl Inner {
                     .body(Body::empty())
                     .unwrap();
             }
+            Some(Canned::JsonAnd(value, name, field)) => {
+                let field = HeaderValue::from_str(&field).unwrap();
+                let name = HeaderName::from_static(name);
+                return ([(name, field)], respond_json(200, &value)).into_response();
+            }
             None => {}
+        }
+        if let Some(pages) = self.script().pages.get(path.as_str()).cloned() {
+            return self.page(&request, &pages);
         }
         match path.as_str() {
             "/.well-known/openid-configuration" => {
@@ -566,14 +592,38 @@ impl Inner {
         token
     }
 
+    /// The person whose access token the request brings.
+    fn owner(&self, request: &Recorded) -> Option<Map<String, Value>> {
+        let value = request.headers.get(header::AUTHORIZATION)?;
+        let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
+        self.access_tokens.lock().unwrap().get(token).cloned()
+    }
+
+    /// One page of a list, as GitHub serves them.
+    fn page(&self, request: &Recorded, pages: &[Value]) -> Response {
+        if self.owner(request).is_none() {
+            return respond_json(401, &json!({ "message": "Requires authentication" }));
+        }
+        let number = request
+            .param("page")
+            .map_or(1, |page| page.parse().unwrap());
+        let page = pages.get(number - 1).cloned().unwrap_or_else(|| json!([]));
+        let mut response = respond_json(200, &page);
+        if number < pages.len() {
+            let url = self.url(&request.path);
+            let links = format!(
+                "<{url}?page={}>; rel=\"last\", <{url}?page={}>; rel=\"next\"",
+                pages.len(),
+                number + 1
+            );
+            let links = HeaderValue::from_str(&links).unwrap();
+            response.headers_mut().insert(header::LINK, links);
+        }
+        response
+    }
+
     fn userinfo(&self, request: &Recorded) -> Response {
-        let bearer = request
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let person =
-            bearer.and_then(|token| self.access_tokens.lock().unwrap().get(token).cloned());
-        let Some(person) = person else {
+        let Some(person) = self.owner(request) else {
             return http::Response::builder()
                 .status(401)
                 .header("www-authenticate", "Bearer error=\"invalid_token\"")
@@ -616,7 +666,11 @@ impl Inner {
                     self.check_assertion(script, assertion),
                 )
             } else if let Some(secret) = request.param("client_secret") {
-                ("client_secret_post", id, secret == script.client_secret)
+                let proven = match &script.apple_team {
+                    Some((key, team)) => apple_secret(script, key, team, secret),
+                    None => secret == script.client_secret,
+                };
+                ("client_secret_post", id, proven)
             } else {
                 ("none", id, script.client_auth == Some("none"))
             }
@@ -647,6 +701,23 @@ impl Inner {
         )
         .is_ok_and(|token| token.claims["jti"].is_string() && token.header.kid == key.id)
     }
+}
+
+/// Checked with the same library.
+fn apple_secret(script: &Script, key: &Key, team: &str, secret: &str) -> bool {
+    let jwk = serde_json::from_value(key.jwk()).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    rules.set_audience(&["https://appleid.apple.com"]);
+    rules.set_issuer(&[team]);
+    rules.sub = Some(script.client_id.clone());
+    rules.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+    rules.validate_exp = script.now_secs.is_none();
+    jsonwebtoken::decode::<Value>(
+        secret,
+        &jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(),
+        &rules,
+    )
+    .is_ok_and(|token| token.header.kid == key.id)
 }
 
 fn basic_credentials(value: &str) -> (String, String) {
@@ -895,5 +966,19 @@ impl Key {
         };
         let digest = digest::digest(kind, text.as_bytes());
         URL_SAFE_NO_PAD.encode(&digest.as_ref()[..digest.as_ref().len() / 2])
+    }
+}
+
+/// A provider whose endpoints are where a vendor has them.
+impl FakeProvider {
+    /// Its origin.
+    pub(crate) fn origin(&self) -> &str {
+        &self.inner.origin
+    }
+
+    /// Serves what is at `own`, e.g. `/token`, at this path of the origin too.
+    pub(crate) fn route(&self, path: &str, own: &'static str) {
+        let mut routes = self.inner.routes.lock().unwrap();
+        routes.insert(path.to_owned(), own);
     }
 }
