@@ -14,15 +14,18 @@
 //! | [`sanitize`] | makes a `CleanRequest`: strips what the client must not say | up to `web` |
 //! | [`provider`] | speaks OpenID Connect and OAuth 2.0, returns `VerifiedClaims` | up to `web` |
 //! | [`state`] | the sqlite file that sessions, identities and used codes share | up to `web` |
-//! | [`directory`] | which `issuer` and `sub` each username belongs to | `state`, up to `web` |
+//! | [`directory`] | which `issuer` and `sub` each username belongs to; the built-in directory of people | `state`, up to `web` |
 //! | [`session`] | recognizes a visitor from a cookie; store, expiry, rotation | `state`, up to `web` |
 //! | [`mapping`] | claims to a `Person`, by configured rules; pure | `provider`, up to `web` |
 //! | [`policy`] | what a request is and whether it may pass; pure | `sanitize`, `session`, up to `web` |
 //! | [`forward`] | sets the identity on an `Admitted` and streams it | `policy`, `sanitize`, `session`, up to `web` |
-//! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `directory`, `session`, `forward`, up to `web` |
+//! | [`provisioning`] | makes Bitbucket know a person: a pure plan, and who carries it out | `mapping`, `provider`, `directory`, `state`, up to `web` |
+//! | [`explain`] | tells in full who claims would become, and why | `provider`, `mapping`, `provisioning`, `directory`, up to `web` |
+//! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `provisioning`, `explain`, `directory`, `session`, `forward`, up to `web` |
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
 //! | [`gateway`] | builds all parts; routes on one screen; run, reload, drain | every room |
+//! | [`command`] | the administrator's commands, from arguments to what is printed | every room |
 //! | [`demo`] | everything on loopback in one process | `gateway`, `config` |
 //!
 //! The listing is the data flow:
@@ -49,9 +52,11 @@
 pub mod admin;
 pub mod backdoor;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod demo;
 pub mod directory;
+pub mod explain;
 pub mod forward;
 pub mod gateway;
 pub mod identity;
@@ -60,6 +65,7 @@ pub mod login;
 pub mod mapping;
 pub mod policy;
 pub mod provider;
+pub mod provisioning;
 pub mod random;
 pub mod sanitize;
 pub mod secret;

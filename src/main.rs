@@ -2,6 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use portcullis::clock::Clock;
+use portcullis::command::{self, IdentitiesAction};
+use portcullis::config::Loaded;
+use portcullis::identity::Username;
 use portcullis::{backdoor, config, demo, gateway, telemetry};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -29,9 +32,57 @@ enum Command {
     Check {
         #[command(flatten)]
         file: File,
-        /// Also reach the providers and the upstream.
+        /// Also reach the providers, the upstream and Bitbucket's interface, and print the addresses to
+        /// register.
         #[arg(long)]
         online: bool,
+    },
+    /// Show who claims would become and why, rule by rule, without any network. Exit code 0, or 2
+    /// when a rule refuses.
+    Explain {
+        #[command(flatten)]
+        file: File,
+        /// The provider that would say these claims.
+        #[arg(long, value_name = "ID")]
+        provider: String,
+        /// One JSON object: the claims of the ID token and of userinfo.
+        #[arg(long, value_name = "FILE.json")]
+        claims: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a one-time address of the test page, for before anyone can sign in. It works for 15
+    /// minutes.
+    TestUrl {
+        #[command(flatten)]
+        file: File,
+        /// The provider to test.
+        #[arg(long, value_name = "ID")]
+        provider: String,
+    },
+    /// Which subject of which provider has which username.
+    Identities {
+        #[command(subcommand)]
+        action: Identities,
+    },
+    /// Show what a sign-in would change in Bitbucket. People are provisioned when they sign in, so
+    /// there is nothing but --dry-run.
+    Provision {
+        #[command(flatten)]
+        file: File,
+        /// Change nothing.
+        #[arg(long, required = true)]
+        dry_run: bool,
+        /// The username that the person signs in with.
+        #[arg(long, value_name = "NAME", value_parser = username)]
+        user: Username,
+        /// Who would say --claims.
+        #[arg(long, value_name = "ID", requires = "claims")]
+        provider: Option<String>,
+        /// Claims to go by instead of what the last sign-in knew.
+        #[arg(long, value_name = "FILE.json", requires = "provider")]
+        claims: Option<PathBuf>,
     },
     /// Everything on loopback in one process: a provider, a small Bitbucket and the gateway.
     Demo {
@@ -55,6 +106,66 @@ enum Command {
         #[arg(long, default_value = "http://127.0.0.1:9090/healthz")]
         url: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Identities {
+    /// Show everybody, or one person.
+    List {
+        #[command(flatten)]
+        file: File,
+        /// Only this person.
+        #[arg(long, value_name = "NAME", value_parser = username)]
+        username: Option<Username>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a provider's subject a username, besides those who have it.
+    Relink {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        subject: OneSubject,
+        /// The username from now on.
+        #[arg(long, value_name = "NAME", value_parser = username)]
+        username: Username,
+    },
+    /// Forget a person or one subject: whoever signs in next under the name gets it.
+    #[command(group = clap::ArgGroup::new("who").required(true).args(["username", "subject"]))]
+    Forget {
+        #[command(flatten)]
+        file: File,
+        /// Every subject of this username.
+        #[arg(long, value_name = "NAME", value_parser = username, conflicts_with = "provider")]
+        username: Option<Username>,
+        /// One subject's provider.
+        #[arg(long, value_name = "ID", requires = "subject")]
+        provider: Option<String>,
+        /// One subject, as the list shows it.
+        #[arg(long, value_name = "SUBJECT", requires = "provider")]
+        subject: Option<String>,
+        /// The subject's issuer, where the provider has several.
+        #[arg(long, value_name = "URL", requires = "subject")]
+        issuer: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct OneSubject {
+    /// The provider.
+    #[arg(long, value_name = "ID")]
+    provider: String,
+    /// Its unchanging name for the person, as the list and the log show it.
+    #[arg(long, value_name = "SUBJECT")]
+    subject: String,
+    /// Its issuer, where the provider has several.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+fn username(text: &str) -> Result<Username, String> {
+    Username::parse(text).map_err(|invalid| format!("a username that {invalid} is none"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,6 +199,38 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Serve { file } => serve(&file.path),
         Command::Check { file, online } => check(&file.path, online),
+        Command::Explain {
+            file,
+            provider,
+            claims,
+            json,
+        } => with(&file, |loaded| {
+            let (text, fine) = command::explain(&loaded.config, &provider, &claims, json)?;
+            print(&text)?;
+            Ok(match fine {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(UNUSABLE),
+            })
+        }),
+        Command::TestUrl { file, provider } => with(&file, |loaded| {
+            let clock = Clock::system();
+            let url = command::test_url(&loaded.config, &provider, &clock);
+            print(&runtime()?.block_on(url)?)
+        }),
+        Command::Identities { action } => identities(action),
+        Command::Provision {
+            file,
+            dry_run: _,
+            user,
+            provider,
+            claims,
+        } => with(&file, |loaded| {
+            let claims = provider.zip(claims);
+            let plea = command::Plea { user, claims };
+            let clock = Clock::system();
+            let plan = command::provision(&loaded.config, plea, &clock);
+            print(&runtime()?.block_on(plan)?)
+        }),
         Command::Demo { port } => {
             runtime()?.block_on(demo::run(port))?;
             Ok(ExitCode::SUCCESS)
@@ -126,6 +269,63 @@ fn serve(path: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn identities(action: Identities) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let (file, action) = match action {
+        Identities::List {
+            file,
+            username,
+            json,
+        } => (file, IdentitiesAction::List { username, json }),
+        Identities::Relink {
+            file,
+            subject,
+            username,
+        } => (
+            file,
+            IdentitiesAction::Relink {
+                provider: subject.provider,
+                issuer: subject.issuer,
+                subject: subject.subject,
+                username,
+            },
+        ),
+        Identities::Forget {
+            file,
+            username,
+            provider,
+            subject,
+            issuer,
+        } => match (username, provider.zip(subject)) {
+            (Some(username), _) => (file, IdentitiesAction::ForgetUsername(username)),
+            (None, Some((provider, subject))) => (
+                file,
+                IdentitiesAction::ForgetSubject {
+                    provider,
+                    issuer,
+                    subject,
+                },
+            ),
+            (None, None) => return Err("say whom: --username, or --provider and --subject".into()),
+        },
+    };
+    with(&file, |loaded| {
+        let clock = Clock::system();
+        let done = command::identities(&loaded.config, action, &clock);
+        print(&runtime()?.block_on(done)?)
+    })
+}
+
+/// A command that needs the configuration.
+fn with(
+    file: &File,
+    work: impl FnOnce(Loaded) -> Result<ExitCode, Box<dyn std::error::Error>>,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match config::load(&file.path, &environment) {
+        Ok(loaded) => work(loaded),
+        Err(problems) => refuse(&problems),
+    }
+}
+
 fn check(path: &Path, online: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let loaded = match config::load(path, &environment) {
         Ok(loaded) => loaded,
@@ -134,6 +334,13 @@ fn check(path: &Path, online: bool) -> Result<ExitCode, Box<dyn std::error::Erro
     let mut out = std::io::stdout();
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
+    }
+    let failures = command::trials(path, &loaded);
+    for failure in &failures {
+        writeln!(std::io::stderr(), "{failure}")?;
+    }
+    if !failures.is_empty() {
+        return Ok(ExitCode::from(UNUSABLE));
     }
     writeln!(out, "{}: no mistakes", path.display())?;
     if !online {

@@ -53,15 +53,32 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("directory", &["state"]),
     ("session", &["state"]),
     ("mapping", &["provider"]),
+    (
+        "provisioning",
+        &["mapping", "provider", "directory", "state"],
+    ),
+    (
+        "explain",
+        &["provider", "mapping", "provisioning", "directory"],
+    ),
     ("policy", &["sanitize", "session"]),
     ("forward", &["policy", "sanitize", "session"]),
     (
         "login",
-        &["provider", "mapping", "directory", "session", "forward"],
+        &[
+            "provider",
+            "mapping",
+            "provisioning",
+            "explain",
+            "directory",
+            "session",
+            "forward",
+        ],
     ),
     ("backdoor", &["session", "state"]),
     ("admin", &["session", "directory"]),
     ("gateway", &["*"]),
+    ("command", &["*"]),
     ("demo", &["gateway"]),
 ];
 

@@ -1,15 +1,19 @@
-//! Health, readiness and metrics, on their own listener.
+//! Health, readiness and metrics, and an administrator's orders, on their own listener.
 //!
 //! `/healthz` says that the process answers. `/readyz` says how each component is, and whether
-//! traffic should come here. `/metrics` is for Prometheus. Nothing here shows a secret or a person,
-//! and nothing here changes anything.
+//! traffic should come here. `/metrics` is for Prometheus. None of these shows a secret or a person,
+//! and none changes anything. [`Order`]s do both, and are signed.
+
+mod order;
+
+pub use order::{Desk, Error, Order, Reply, send};
 
 use crate::telemetry::Metrics;
 use crate::web::Response;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::future::Future;
@@ -53,10 +57,12 @@ pub trait Readiness: Send + Sync + 'static {
 struct Parts {
     metrics: Metrics,
     readiness: Arc<dyn Readiness>,
+    desk: Arc<dyn Desk>,
+    done: order::Done,
 }
 
 /// The routes of the admin listener.
-pub fn router(metrics: Metrics, readiness: Arc<dyn Readiness>) -> Router {
+pub fn router(metrics: Metrics, readiness: Arc<dyn Readiness>, desk: Arc<dyn Desk>) -> Router {
     Router::new()
         .route(
             "/healthz",
@@ -64,7 +70,13 @@ pub fn router(metrics: Metrics, readiness: Arc<dyn Readiness>) -> Router {
         )
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Arc::new(Parts { metrics, readiness }))
+        .route(order::PATH, post(ordered))
+        .with_state(Arc::new(Parts {
+            metrics,
+            readiness,
+            desk,
+            done: order::Done::default(),
+        }))
 }
 
 /// Answers one request of the admin listener.
@@ -88,6 +100,11 @@ async fn ready(State(parts): State<Arc<Parts>>) -> Response {
     };
     let body = serde_json::json!({ "status": word, "components": components });
     text(status, "application/json", body.to_string())
+}
+
+async fn ordered(State(parts): State<Arc<Parts>>, request: http::Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    order::answer(&*parts.desk, &parts.done, &head.headers, body).await
 }
 
 async fn metrics_text(State(parts): State<Arc<Parts>>) -> Response {
@@ -130,6 +147,21 @@ mod tests {
         }
     }
 
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl Desk for Nobody {
+        fn keys(&self) -> Vec<crate::secret::Secret<[u8; 64]>> {
+            Vec::new()
+        }
+        fn clock(&self) -> &crate::clock::Clock {
+            panic!("nothing is signed with no key")
+        }
+        async fn carry_out(&self, _: Order) -> Reply {
+            panic!("nothing is signed with no key")
+        }
+    }
+
     #[track_caller]
     fn check(state: Condition, path: &str, want: StatusCode, part: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -137,7 +169,7 @@ mod tests {
             .unwrap();
         let (status, text) = runtime.block_on(async {
             let request = http::Request::get(path).body(Body::empty()).unwrap();
-            let router = router(Metrics::new(), Arc::new(Fixed(state)));
+            let router = router(Metrics::new(), Arc::new(Fixed(state)), Arc::new(Nobody));
             let response = router.oneshot(request).await.unwrap();
             let status = response.status();
             let bytes = response.into_body().collect().await.unwrap().to_bytes();

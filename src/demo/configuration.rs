@@ -25,6 +25,10 @@ pub struct Values {
     pub backdoor_username: String,
     /// Their password as an argon2id PHC string.
     pub backdoor_hash: Secret<String>,
+    /// Who looks after people and groups in Bitbucket.
+    pub administrator: String,
+    /// Their password.
+    pub administrator_password: Secret<String>,
 }
 
 impl Values {
@@ -36,6 +40,7 @@ impl Values {
             client_secret: mask(),
             session_key: mask(),
             backdoor_hash: mask(),
+            administrator_password: mask(),
             ..self.clone()
         }
     }
@@ -52,11 +57,13 @@ pub fn configuration(values: &Values) -> String {
         client_id,
         upstream,
         backdoor_username,
+        administrator,
         ..
     } = values;
     let client_secret = values.client_secret.expose();
     let session_key = values.session_key.expose();
     let backdoor_hash = values.backdoor_hash.expose();
+    let administrator_password = values.administrator_password.expose();
     let user_header = bitbucket::USER_HEADER;
     let email_header = bitbucket::EMAIL_HEADER;
     let name_header = bitbucket::NAME_HEADER;
@@ -113,6 +120,31 @@ require_verified_email = true
 # Refuses mallory.
 allowed_domains = ["example.com", "contractor.example"]
 
+# The provider's groups on the right, Bitbucket's on the left.
+[groups]
+mode = "manual"
+default = ["stash-users"]
+create_missing = true
+keep_existing = false
+
+[groups.map]
+"bitbucket-admins" = ["bitbucket-admins"]
+"developers" = ["dev"]
+"testers" = ["qa"]
+"translators" = ["Übersetzung"]
+
+# Whoever signs in is made known in Bitbucket, with name, address and groups.
+[provisioning]
+target = "bitbucket"
+
+[provisioning.bitbucket]
+username = "{administrator}"
+password = "{administrator_password}"
+
+# Who may open /sso/test/demo, which shows what a sign-in would do.
+[admin]
+groups = ["bitbucket-admins"]
+
 # The way in when the provider is down.
 [backdoor]
 enabled = true
@@ -150,6 +182,7 @@ mod tests {
             &values.client_secret,
             &values.session_key,
             &values.backdoor_hash,
+            &values.administrator_password,
         ] {
             assert!(text.contains(secret.expose()) && !masked.contains(secret.expose()));
         }

@@ -76,6 +76,9 @@ pub enum Error {
     /// The configuration that the demo writes is wrong.
     #[error("the configuration of the demo has mistakes")]
     Configuration(#[from] crate::config::Problems),
+    /// The stand-in does not take the people that it begins with.
+    #[error("the Bitbucket stand-in refuses the people of the demo")]
+    People(#[from] bitbucket::Refusal),
     /// The gateway between the two parts did not start.
     #[error("the gateway did not start")]
     Gateway(#[from] crate::gateway::Error),

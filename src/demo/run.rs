@@ -1,6 +1,6 @@
 //! Starts the three parts, says what to try, waits, cleans up.
 
-use super::bitbucket::{self, Bitbucket, Controls, Repository};
+use super::bitbucket::{self, Account, Bitbucket, Controls, Recognition, Repository};
 use super::folder::Folder;
 use super::loopback::Bound;
 use super::provider::{self, Client};
@@ -65,8 +65,6 @@ struct Demo {
     provider: provider::Provider,
     bitbucket: Bitbucket,
     git: Git,
-    /// Who looks after people and groups by REST.
-    administrator: (String, Secret<String>),
     /// Last, so that it goes when nobody writes into it any more.
     _folder: Folder,
 }
@@ -106,7 +104,6 @@ impl Demo {
             Err(error) => (None, Some(error.to_string())),
         };
         let password = short_password();
-        let administrator = (ADMINISTRATOR.to_owned(), Secret::new(short_password()));
         let git = Git {
             password: password.clone(),
             missing,
@@ -118,6 +115,10 @@ impl Demo {
             stand_in.addr(),
             provider.issuer().to_owned(),
         )?;
+        let administrator = (
+            values.administrator.clone(),
+            values.administrator_password.clone(),
+        );
         provider.register(Client {
             id: values.client_id.clone(),
             secret: values.client_secret.clone(),
@@ -128,7 +129,8 @@ impl Demo {
             bitbucket::Setup {
                 username: GIT_USER.to_owned(),
                 password: Secret::new(password),
-                administrator: administrator.clone(),
+                administrator,
+                recognition: Recognition::Known,
                 repository,
                 controls: Some(Controls {
                     provider: provider.clone(),
@@ -138,6 +140,11 @@ impl Demo {
                 ..bitbucket::Setup::plain(Clock::system())
             },
         )?;
+        // Whoever comes in by the backdoor is somebody there already.
+        let people = bitbucket.people();
+        people.add_user(Account::new(BACKDOOR_USER))?;
+        people.join(BACKDOOR_USER, "stash-users")?;
+        people.join(BACKDOOR_USER, "bitbucket-admins")?;
         let settings = folder.write("portcullis.toml", &configuration(&values))?;
         Ok(Self {
             values,
@@ -146,7 +153,6 @@ impl Demo {
             provider,
             bitbucket,
             git,
-            administrator,
             _folder: folder,
         })
     }
@@ -168,7 +174,11 @@ impl Demo {
         let password = &self.git.password;
         let backdoor_password = &self.backdoor_password;
         let credentials = format!("{GIT_USER}:{password}");
-        let (administrator, administrator_password) = &self.administrator;
+        let Values {
+            administrator,
+            administrator_password,
+            ..
+        } = &self.values;
         let administrator = format!("{administrator}:{}", administrator_password.expose());
         let (clone, push) = match &self.git.missing {
             None => (
@@ -190,6 +200,7 @@ Portcullis demo. Everything is on 127.0.0.1, and gone when you press Ctrl-C.
   Clone      {clone}
   Push       {push}
   Script     curl -u {credentials} http://{gateway}/rest/api/1.0/projects
+  Test       http://{gateway}/sso/test/demo as carla: who somebody would be, step by step, and nothing changes
   People     curl -u {administrator} http://{gateway}/rest/api/1.0/admin/users
   Backdoor   http://{gateway}/backdoor as {BACKDOOR_USER} with the password {backdoor_password}
   Outage     \"Stop the provider\" on the dashboard closes {provider}; sign out, use /backdoor again
@@ -229,6 +240,8 @@ pub(super) fn fresh_values(
         session_key: Secret::new(key),
         backdoor_username: BACKDOOR_USER.to_owned(),
         backdoor_hash: Secret::new(hash.to_string()),
+        administrator: ADMINISTRATOR.to_owned(),
+        administrator_password: Secret::new(short_password()),
     };
     Ok((values, password))
 }
@@ -279,7 +292,10 @@ mod tests {
             format!("http://{admin}/readyz"),
             format!("with the password {}", demo.backdoor_password),
             format!("curl -u ana:{}", demo.git.password),
-            format!("curl -u portcullis:{}", demo.administrator.1.expose()),
+            format!(
+                "curl -u portcullis:{}",
+                demo.values.administrator_password.expose()
+            ),
             demo.provider.issuer().to_owned(),
         ] {
             assert!(text.contains(&expected), "{expected}");

@@ -1,124 +1,158 @@
 //! Pins in the state file.
 
-use super::{Error, Pin, Pins, Subject, same};
+use super::{Claim, Error, Identity, Pins, Standing, Subject, Whom, confirmed, decide};
 use crate::clock::Timestamp;
-use crate::identity::Username;
+use crate::identity::{Email, Username};
 use crate::state::Database;
 use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
+/// The columns, in the order in which [`identity`] reads them.
+const COLUMNS: &str =
+    "issuer, subject, provider, username, verified_email, first_seen, last_seen, facts";
+
 /// The table `identities`.
 #[derive(Debug)]
 pub(super) struct SqlitePins(Database);
-
-/// What the transaction found.
-enum Found {
-    Pinned,
-    Renamed(Username),
-    /// By a subject of this issuer.
-    Taken(String),
-}
 
 impl SqlitePins {
     pub(super) fn new(database: Database) -> Self {
         Self(database)
     }
+
+    /// Immediate: it holds the file from the first question on.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.0.ask(move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        Ok(done.await?)
+    }
 }
 
 #[async_trait]
 impl Pins for SqlitePins {
-    async fn pin(
-        &self,
-        subject: &Subject,
-        username: &Username,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let (subject, claimed) = (subject.clone(), username.clone());
-        let found = self.0.ask(move |connection| {
-            // Immediate: it holds the file from the first question on.
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let found = pin(&transaction, &subject, &claimed, now)?;
-            transaction.commit()?;
-            Ok(found)
-        });
-        match found.await? {
-            Found::Pinned => Ok(()),
-            Found::Renamed(pinned) => Err(Error::Renamed {
-                pinned,
-                claimed: username.clone(),
-            }),
-            Found::Taken(issuer) => Err(Error::Taken {
-                username: username.clone(),
-                issuer,
-            }),
-        }
+    async fn pin(&self, claim: Claim, now: Timestamp, write: bool) -> Result<Standing, Error> {
+        self.transact(move |connection| {
+            let own = find(connection, &claim.subject)?;
+            // The column folds ASCII case.
+            let owners = of(connection, &claim.username)?;
+            let decision = decide(own.as_ref(), &owners, &claim);
+            if write && decision.is_ok() {
+                put(connection, &confirmed(own.as_ref(), claim, now))?;
+            }
+            Ok(decision)
+        })
+        .await?
     }
 
-    #[cfg(test)]
-    async fn find(&self, subject: &Subject) -> Result<Option<Pin>, Error> {
+    async fn find(&self, subject: &Subject) -> Result<Option<Identity>, Error> {
         let subject = subject.clone();
         Ok(self.0.ask(move |c| find(c, &subject)).await?)
     }
-}
 
-fn pin(
-    connection: &Connection,
-    subject: &Subject,
-    username: &Username,
-    now: Timestamp,
-) -> rusqlite::Result<Found> {
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    if let Some(pin) = find(connection, subject)? {
-        if !same(&pin.username, username) {
-            return Ok(Found::Renamed(pin.username));
-        }
-        connection
-            .prepare_cached("UPDATE identities SET last_seen = ? WHERE issuer = ? AND subject = ?")?
-            .execute(params![now, subject.issuer, subject.subject])?;
-        return Ok(Found::Pinned);
+    async fn list(&self, username: Option<&Username>, limit: u32) -> Result<Vec<Identity>, Error> {
+        let username = username.cloned();
+        let list = self.0.ask(move |connection| {
+            let name = username.as_ref().map(Username::as_str);
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM identities WHERE ?1 IS NULL OR username = ?1 \
+                     ORDER BY username, issuer LIMIT ?2"
+                ))?
+                .query_map(params![name, limit], identity)?
+                .collect()
+        });
+        Ok(list.await?)
     }
-    // The column folds ASCII case.
-    let owner = connection
-        .prepare_cached("SELECT issuer FROM identities WHERE username = ?")?
-        .query_row([username.as_str()], |row| row.get(0))
-        .optional()?;
-    if let Some(issuer) = owner {
-        return Ok(Found::Taken(issuer));
-    }
-    connection
-        .prepare_cached(
-            "INSERT INTO identities (issuer, subject, username, first_seen, last_seen) \
-             VALUES (?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            subject.issuer,
-            subject.subject,
-            username.as_str(),
-            now,
-            now
-        ])?;
-    Ok(Found::Pinned)
-}
 
-fn find(connection: &Connection, subject: &Subject) -> rusqlite::Result<Option<Pin>> {
-    connection
-        .prepare_cached(
-            "SELECT username, first_seen, last_seen FROM identities \
-             WHERE issuer = ? AND subject = ?",
-        )?
-        .query_row([&subject.issuer, &subject.subject], |row| {
-            let username = Username::parse(row.get::<_, String>(0)?).map_err(|invalid| {
-                rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(invalid))
-            })?;
-            Ok(Pin {
-                username,
-                first_seen: timestamp(row, 1)?,
-                last_seen: timestamp(row, 2)?,
-            })
+    async fn put(&self, identity: Identity) -> Result<Option<Username>, Error> {
+        self.transact(move |connection| {
+            let before = find(connection, &identity.subject)?;
+            put(connection, &identity)?;
+            Ok(before.map(|before| before.username))
         })
+        .await
+    }
+
+    async fn forget(&self, who: Whom) -> Result<usize, Error> {
+        self.transact(move |connection| match who {
+            Whom::Username(name) => connection
+                .prepare_cached("DELETE FROM identities WHERE username = ?")?
+                .execute([name.as_str()]),
+            Whom::Subject(subject) => connection
+                .prepare_cached("DELETE FROM identities WHERE issuer = ? AND subject = ?")?
+                .execute([subject.issuer, subject.subject]),
+        })
+        .await
+    }
+}
+
+fn find(connection: &Connection, subject: &Subject) -> rusqlite::Result<Option<Identity>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM identities WHERE issuer = ? AND subject = ?"
+        ))?
+        .query_row([&subject.issuer, &subject.subject], identity)
         .optional()
+}
+
+fn of(connection: &Connection, username: &Username) -> rusqlite::Result<Vec<Identity>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM identities WHERE username = ? ORDER BY first_seen"
+        ))?
+        .query_map([username.as_str()], identity)?
+        .collect()
+}
+
+fn put(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO identities ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?
+        .execute(params![
+            identity.subject.issuer,
+            identity.subject.subject,
+            identity.provider,
+            identity.username.as_str(),
+            identity.verified_email.as_ref().map(Email::as_str),
+            stored(identity.first_seen),
+            stored(identity.last_seen),
+            identity.facts,
+        ])?;
+    Ok(())
+}
+
+fn identity(row: &Row<'_>) -> rusqlite::Result<Identity> {
+    let username = Username::parse(row.get::<_, String>(3)?).map_err(|invalid| {
+        rusqlite::Error::FromSqlConversionFailure(3, Type::Text, Box::new(invalid))
+    })?;
+    let email: Option<String> = row.get(4)?;
+    Ok(Identity {
+        subject: Subject {
+            issuer: row.get(0)?,
+            subject: row.get(1)?,
+        },
+        provider: row.get(2)?,
+        username,
+        // What no longer parses links nobody.
+        verified_email: email.and_then(|email| Email::parse(&email).ok()),
+        first_seen: timestamp(row, 5)?,
+        last_seen: timestamp(row, 6)?,
+        facts: row.get(7)?,
+    })
+}
+
+fn stored(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {

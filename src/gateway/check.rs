@@ -1,10 +1,14 @@
 //! `check --online`: what only the network can tell.
 
-use super::gate::redirect_uri;
+use super::gate::{redirect_uri, signed_out_uri};
 use crate::clock::Clock;
-use crate::config::{Config, Kind};
+use crate::config::{Config, Credentials, Kind, ProvisioningTarget, Store};
+use crate::directory::people;
+use crate::explain;
 use crate::forward::Upstream;
+use crate::identity::Username;
 use crate::provider::Provider;
+use crate::provisioning::Provisioner;
 use crate::telemetry::Metrics;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -45,17 +49,24 @@ impl Finding {
 /// Reaches every provider and the upstream, from where it is run.
 pub async fn online(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for provider in &config.providers {
-        let id = &provider.id;
+    for settings in &config.providers {
+        let id = &settings.id;
         let redirect_uri = redirect_uri(config, id);
         let name = format!("provider {id}");
-        match Provider::new(provider, redirect_uri, Clock::system(), Metrics::new()) {
+        match Provider::new(settings, redirect_uri, Clock::system(), Metrics::new()) {
             Ok(provider) => {
                 findings.extend(provider.probe().await.into_iter().map(|found| Finding {
                     ok: found.ok,
                     what: format!("{name}: {}: {}", found.what, found.detail),
                     remedy: (!found.ok).then_some(found.remedy),
-                }))
+                }));
+                let leaves = config.sign_out.provider_logout && settings.logout;
+                if leaves && settings.logout_returns {
+                    findings.push(Finding::good(format!(
+                        "{name}: sign-out return URI: register exactly \"{}\" at the provider",
+                        signed_out_uri(config)
+                    )));
+                }
             }
             Err(error) => findings.push(Finding::bad(
                 format!("{name}: {error}"),
@@ -64,6 +75,7 @@ pub async fn online(config: &Config) -> Vec<Finding> {
         }
     }
     findings.push(upstream(config).await);
+    findings.extend(provisioning(config).await);
     if config.upstream.kind == Kind::Bitbucket {
         findings.extend(around(config).await);
     }
@@ -89,6 +101,37 @@ async fn upstream(config: &Config) -> Finding {
             "check upstream.url, the firewall between the gateway and Bitbucket, and whether Bitbucket runs",
         ),
     }
+}
+
+/// Asks Bitbucket for the service account itself: an administrator alone may.
+async fn provisioning(config: &Config) -> Option<Finding> {
+    let ProvisioningTarget::Bitbucket(access) = &config.provisioning.target else {
+        return None;
+    };
+    let name = match &access.credentials {
+        Credentials::Basic { username, .. } => username,
+        Credentials::Bearer(_) => "portcullis",
+    };
+    let name = Username::parse(name).ok()?;
+    let asked = async {
+        let people = people::open(&Store::Memory)
+            .await
+            .map_err(|e| e.to_string())?;
+        Provisioner::new(config, &people, Clock::system(), Metrics::new())
+            .map_err(|error| explain::chain(&error))?
+            .ok_or_else(String::new)?
+            .knows(&name)
+            .await
+            .map_err(|error| explain::chain(&error))
+    };
+    let url = &access.url;
+    Some(match asked.await {
+        Ok(_) => Finding::good(format!("provisioning: {url} answers, and lists people")),
+        Err(reason) => Finding::bad(
+            format!("provisioning: {reason}"),
+            "check [provisioning.bitbucket] and the service account; the guide to provisioning lists the reasons",
+        ),
+    })
 }
 
 /// How long one attempt to get around the gateway may take.

@@ -7,6 +7,7 @@ use crate::forward::Upstream;
 use crate::login::{self, Login};
 use crate::policy::Policy;
 use crate::provider::Provider;
+use crate::provisioning::Provisioner;
 use crate::sanitize::Sanitizer;
 use crate::session::Sessions;
 use crate::web::Pages;
@@ -46,6 +47,13 @@ impl Gate {
             providers: providers.clone(),
             sessions: sessions.clone(),
             identities: lasting.identities.clone(),
+            provisioner: Provisioner::new(
+                &config,
+                &lasting.people,
+                lasting.clock.clone(),
+                lasting.metrics.clone(),
+            )?,
+            tickets: lasting.tickets.clone(),
             upstream: upstream.clone(),
             pages: pages.clone(),
             browsers: lasting.browsers.clone(),
@@ -141,7 +149,16 @@ fn providers(
 
 /// The one address where a provider sends the browser back to.
 pub(super) fn redirect_uri(config: &Config, id: &str) -> Url {
+    own(config, &format!("callback/{id}"))
+}
+
+/// The one address where every provider sends the browser after its own sign-out.
+pub(super) fn signed_out_uri(config: &Config) -> Url {
+    own(config, "signed-out")
+}
+
+fn own(config: &Config, page: &str) -> Url {
     let mut url = config.server.public_url.url.clone();
-    url.set_path(&format!("{}/callback/{id}", config.server.prefix));
+    url.set_path(&format!("{}/{page}", config.server.prefix));
     url
 }

@@ -4,6 +4,7 @@
 //! [`Running::shutdown`], and swaps the configuration on [`Running::reload`].
 
 mod check;
+mod desk;
 mod gate;
 mod readiness;
 mod refusal;
@@ -13,16 +14,20 @@ mod run;
 mod serve;
 
 pub use check::{Finding, is_healthy, online};
+pub(crate) use desk::identities;
 pub use reload::ReloadError;
 pub use run::{RunError, follow, run};
 
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::directory::Identities;
+use crate::directory::people::{self, People};
 use crate::listener::{Drained, Listener, Options, Tls, TlsError};
 use crate::session::Sessions;
 use crate::telemetry::{Audit, Metrics};
-use crate::{admin, backdoor, directory, forward, listener, login, provider, session};
+use crate::{
+    admin, backdoor, directory, forward, listener, login, provider, provisioning, session,
+};
 use arc_swap::ArcSwap;
 use gate::Gate;
 use std::net::SocketAddr;
@@ -49,6 +54,9 @@ pub enum Error {
     /// The identity store cannot be opened.
     #[error("the identity store cannot be opened")]
     Directory(#[from] directory::Error),
+    /// The built-in directory cannot be opened.
+    #[error("the built-in directory cannot be opened")]
+    People(#[from] people::Error),
     /// A provider's certificate or key cannot be used.
     #[error("provider \"{id}\" cannot be set up")]
     Provider {
@@ -57,6 +65,9 @@ pub enum Error {
         /// Why.
         source: provider::Error,
     },
+    /// What makes people known cannot be set up.
+    #[error("provisioning cannot be set up")]
+    Provisioning(#[from] provisioning::Error),
     /// The upstream's certificates, or the keys of the assertion, cannot be used.
     #[error("the upstream cannot be set up")]
     Upstream(#[from] forward::Error),
@@ -74,7 +85,9 @@ struct Lasting {
     metrics: Metrics,
     audit: Audit,
     identities: Identities,
+    people: Arc<dyn People>,
     browsers: login::Browsers,
+    tickets: login::Tickets,
     attempts: backdoor::Attempts,
 }
 
@@ -110,8 +123,10 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
     let metrics = Metrics::new();
     let lasting = Lasting {
         identities: Identities::open(&config.session.store, clock.clone()).await?,
+        people: people::open(&config.session.store).await?,
         audit: Audit::new(clock.clone()),
         browsers: login::Browsers::new(clock.clone()),
+        tickets: login::Tickets::new(clock.clone()),
         attempts: backdoor::Attempts::open(&config.session.store).await?,
         metrics: metrics.clone(),
         clock: clock.clone(),
@@ -150,7 +165,7 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
     };
     let options = Options::public(&config, metrics.clone());
     let serving = tokio::spawn(public.serve(handler, options, stopped(draining)));
-    let router = admin::router(metrics, shared.clone());
+    let router = admin::router(metrics, shared.clone(), shared.clone());
     let handler = move |request, _peer| admin::answer(router.clone(), request);
     // Readiness says "draining" for as long as that lasts.
     let options = Options::admin(&config);

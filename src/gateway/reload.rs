@@ -87,7 +87,7 @@ fn record(shared: &Shared, outcome: &str, detail: Vec<String>) {
 }
 
 /// An error and its causes, one each.
-fn chain(error: &dyn std::error::Error) -> Vec<String> {
+pub(super) fn chain(error: &dyn std::error::Error) -> Vec<String> {
     std::iter::successors(Some(error), |error| error.source())
         .map(ToString::to_string)
         .collect()

@@ -92,6 +92,7 @@ pub(super) async fn own(
     match segments.as_slice() {
         ["login"] if get => gate.login.login_page(c, v, query),
         ["start", provider] if get => gate.login.start(c, provider, query).await,
+        ["test", provider] if get => gate.login.test(c, v, provider, query).await,
         ["callback", provider] if get => {
             let response = fields(query.as_bytes());
             gate.login
@@ -114,9 +115,8 @@ pub(super) async fn own(
         ["jwks.json"] if get => jwks(gate, c),
         ["style.css"] if get => gate.pages.style(),
         ["icon.svg"] if get => gate.pages.icon(),
-        ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"] | ["start", _] => {
-            wrong_method(gate, c, "GET, HEAD")
-        }
+        ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"]
+        | ["start" | "test", _] => wrong_method(gate, c, "GET, HEAD"),
         ["logout"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
         _ => {
             let problem = Problem::new(

@@ -46,6 +46,17 @@ pub struct Pending<A = provider::Attempt> {
     pub next: ReturnPath,
     /// The person asked to be remembered.
     pub remember: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a sign-in at a provider is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To sign in.
+    SignIn,
+    /// To see what a sign-in would do: it begins no session and writes nothing.
+    Test,
 }
 
 /// Why there is no sign-in for a callback.
@@ -271,6 +282,7 @@ mod tests {
             attempt: 7,
             next: ReturnPath::parse("/x"),
             remember: false,
+            purpose: Purpose::SignIn,
         }
     }
 

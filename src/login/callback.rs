@@ -1,6 +1,6 @@
 //! The way back from the provider.
 
-use super::{Login, Lost, words};
+use super::{Login, Lost, Purpose, words};
 use crate::provider::CallbackParams;
 use crate::session::Visitor;
 use crate::web::{Context, Problem, Response, first, see_other};
@@ -75,6 +75,12 @@ impl Login {
             let problem = self.way_back(words::mixed_up(&pending.provider, &config.id));
             return self.refuse(context, Some(&config.id), None, &problem);
         }
+        if pending.purpose == Purpose::Test {
+            return match provider.finish(pending.attempt, response).await {
+                Ok(claims) => self.test_result(context, provider, &claims).await,
+                Err(error) => self.test_failed(context, config, &error),
+            };
+        }
         let again = self.sign_in_address(&pending.next);
         let claims = match provider.finish(pending.attempt, response).await {
             Ok(claims) => claims,
@@ -112,7 +118,7 @@ impl Login {
             .action(format!("Continue to {}", self.product), "/");
             return self.show(context, &problem);
         }
-        let problem = self.way_back(words::lost(lost, &self.public.text));
+        let problem = self.way_back(words::lost(lost, &self.config.server.public_url.text));
         self.refuse(context, Some(provider), None, &problem)
     }
 

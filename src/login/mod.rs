@@ -14,16 +14,20 @@ mod finish;
 mod page;
 mod sign_out;
 mod start;
+mod test;
+mod tickets;
 mod words;
 
-pub use browsers::{Browsers, Lost, Pending};
+pub use browsers::{Browsers, Lost, Pending, Purpose};
 pub use callback::Arrival;
+pub use tickets::Tickets;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind};
 use crate::directory::Identities;
 use crate::forward::Upstream;
 use crate::provider::Provider;
+use crate::provisioning::Provisioner;
 use crate::session::Sessions;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, Event};
@@ -42,6 +46,10 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Who has which username.
     pub identities: Identities,
+    /// Makes people known, where the configuration says so.
+    pub provisioner: Option<Provisioner>,
+    /// One-time addresses of the test page.
+    pub tickets: Tickets,
     /// For ending Bitbucket's own session at sign-out.
     pub upstream: Arc<Upstream>,
     /// The gateway's pages.
@@ -60,11 +68,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Login {
     parts: Parts,
-    users: config::Users,
-    groups: config::Groups,
-    sign_out: config::SignOut,
-    public: config::Origin,
-    prefix: String,
+    config: Arc<Config>,
     /// How long a remembered session lasts, if that is offered.
     remember: Option<Duration>,
     /// The cookie that binds a pending sign-in to its browser.
@@ -98,13 +102,9 @@ pub fn leftovers(upstream: &config::Upstream, public: &config::Origin) -> Vec<He
 impl Login {
     /// The sign-in of this configuration.
     #[must_use]
-    pub fn new(config: &Config, parts: Parts) -> Self {
+    pub fn new(config: &Arc<Config>, parts: Parts) -> Self {
         Self {
-            users: config.users.clone(),
-            groups: config.groups.clone(),
-            sign_out: config.sign_out.clone(),
-            public: config.server.public_url.clone(),
-            prefix: config.server.prefix.clone(),
+            config: Arc::clone(config),
             remember: config
                 .session
                 .remember_me
@@ -133,19 +133,19 @@ impl Login {
 
     /// One of our own addresses, as browsers see it on our origin.
     fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.prefix)
+        format!("{}{path}", self.config.server.prefix)
     }
 
     /// The sign-in page that leads to `next`.
     fn sign_in_address(&self, next: &ReturnPath) -> String {
-        format!("{}/login?next={}", self.prefix, next.encoded())
+        self.address(&format!("/login?next={}", next.encoded()))
     }
 
     /// Reads a `next` value. Our own pages are no place to return to: that would be a sign-in which
     /// ends in a sign-in.
     fn next(&self, text: Option<&str>) -> ReturnPath {
         text.map_or_else(ReturnPath::root, ReturnPath::parse)
-            .outside(&self.prefix)
+            .outside(&self.config.server.prefix)
     }
 
     /// The values of the sign-in cookie that the browser sent.

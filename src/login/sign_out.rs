@@ -30,7 +30,7 @@ impl Login {
     /// A page elsewhere cannot sign anybody out: its form brings no `SameSite=Lax` cookie, and is
     /// refused besides.
     pub async fn sign_out(&self, context: &Context, visitor: &Visitor) -> Response {
-        if context.from_own_page(&self.public) {
+        if context.from_own_page(&self.config.server.public_url) {
             return self.end(context, visitor).await;
         }
         let problem = Problem::new(
@@ -51,7 +51,7 @@ impl Login {
     /// Bitbucket's own sign-out address: at once for the click in its menu, and the page that asks
     /// for everything that might be somebody else's link, image or prefetch.
     pub async fn bitbucket_sign_out(&self, context: &Context, visitor: &Visitor) -> Response {
-        if context.is_own_navigation(&self.public) {
+        if context.is_own_navigation(&self.config.server.public_url) {
             self.end(context, visitor).await
         } else {
             self.sign_out_page(visitor)
@@ -177,7 +177,7 @@ impl Login {
         if *live.how() == How::Backdoor {
             return None;
         }
-        if !self.sign_out.provider_logout {
+        if !self.config.sign_out.provider_logout {
             return None;
         }
         // Gone from the configuration since the sign-in: nothing to do there.
@@ -185,14 +185,27 @@ impl Login {
         if !provider.config().logout {
             return None;
         }
-        let return_to = self.public.url.join(&self.address("/signed-out")).ok()?;
+        let return_to = self
+            .config
+            .server
+            .public_url
+            .url
+            .join(&self.address("/signed-out"))
+            .ok()?;
         provider.sign_out_url(live.id_token(), &return_to).await
     }
 
     /// Where a sign-out lands instead of on our page. Our own page there would be a loop.
     fn landing(&self) -> Option<&Url> {
-        let own = self.public.url.join(&self.address("/signed-out")).ok();
-        self.sign_out
+        let own = self
+            .config
+            .server
+            .public_url
+            .url
+            .join(&self.address("/signed-out"))
+            .ok();
+        let sign_out = &self.config.sign_out;
+        sign_out
             .redirect_to
             .as_ref()
             .filter(|url| Some(*url) != own.as_ref())

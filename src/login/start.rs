@@ -1,6 +1,6 @@
 //! The step to the provider.
 
-use super::{Login, Pending, words};
+use super::{Login, Pending, Purpose, words};
 use crate::provider::Ask;
 use crate::web::{Context, Response, ReturnPath, fields, first, see_other};
 use http::HeaderValue;
@@ -43,6 +43,7 @@ impl Login {
                 attempt: start.attempt,
                 next,
                 remember: self.remember.is_some() && first(&query, "remember") == Some("1"),
+                purpose: Purpose::SignIn,
             },
         );
         let mut response = see_other(start.url.as_str());
@@ -72,8 +73,12 @@ impl Login {
 
     /// Lives as long as the browser; the entry behind it ends much earlier. `Lax`, because the
     /// provider sends the browser back from another site. The prefix `__Host-` asks for `Path=/`.
-    fn sign_in_cookie(&self, token: &str) -> Option<HeaderValue> {
-        let secure = if self.public.https { "; Secure" } else { "" };
+    pub(super) fn sign_in_cookie(&self, token: &str) -> Option<HeaderValue> {
+        let secure = if self.config.server.public_url.https {
+            "; Secure"
+        } else {
+            ""
+        };
         HeaderValue::from_str(&format!(
             "{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}",
             self.cookie

@@ -5,6 +5,7 @@
 use super::Lost;
 use crate::directory;
 use crate::provider::{self, Blame};
+use crate::provisioning;
 use crate::web::Problem;
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
@@ -109,6 +110,104 @@ pub(super) fn mapping(code: &'static str, name: &str) -> Problem {
         ),
     };
     Problem::new(StatusCode::FORBIDDEN, code, title, message)
+}
+
+/// By the provisioning's code: what a person can do, and whom to ask.
+pub(super) fn provisioning(error: &provisioning::Error, product: &str, username: &str) -> Problem {
+    let (status, title, message) = match error.code() {
+        "unknown_in_bitbucket" => (
+            StatusCode::FORBIDDEN,
+            format!("{} does not know you yet", capitalized(product)),
+            format!(
+                "You signed in, but there is no account for you in {product}, and accounts are not made by signing in here. Ask the administrators of {product} for an account named \"{username}\", and tell them the request id below."
+            ),
+        ),
+        "ambiguous_in_bitbucket" => (
+            StatusCode::FORBIDDEN,
+            "Several accounts have your e-mail address".to_owned(),
+            format!(
+                "{} has more than one account with your address, and which one is yours cannot be guessed. Ask its administrators to leave the address with one of them.",
+                capitalized(product)
+            ),
+        ),
+        "no_mapped_group" => (
+            StatusCode::FORBIDDEN,
+            "None of your groups may use this".to_owned(),
+            format!(
+                "New accounts in {product} are only made for members of certain groups. Ask your administrator which group you need, and who can put you into it."
+            ),
+        ),
+        "inactive_in_bitbucket" => (
+            StatusCode::FORBIDDEN,
+            "Your account is switched off".to_owned(),
+            format!(
+                "The account \"{username}\" in {product} is not active. Ask the administrators of {product} to switch it on again."
+            ),
+        ),
+        "no_email_for_bitbucket" => (
+            StatusCode::FORBIDDEN,
+            "Your account has no e-mail address".to_owned(),
+            format!(
+                "{} needs an e-mail address to make an account for you. Add one where you signed in, or allow it to be shared, and sign in again.",
+                capitalized(product)
+            ),
+        ),
+        "bitbucket_licence" => (
+            StatusCode::FORBIDDEN,
+            format!("{} has no free place", capitalized(product)),
+            format!(
+                "The licence of {product} is used up, so no account could be made for you. Ask the administrators of {product}, with the request id below."
+            ),
+        ),
+        _ if error.is_refusal() => (
+            StatusCode::FORBIDDEN,
+            "Your account cannot be used here".to_owned(),
+            format!(
+                "You signed in, but {product} cannot take your account as it is. Ask your administrator, with the request id below: the log names the rule."
+            ),
+        ),
+        _ => return not_found_out(product).with_code(error.code()),
+    };
+    Problem::new(status, error.code(), title, message)
+}
+
+/// "No groups" and "unknown" are different things where the others are removed.
+pub(super) fn groups_unknown(name: &str) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "groups_unknown",
+        format!("{name} did not tell everything about you"),
+        format!(
+            "You signed in, but {name} did not say which groups you are in, and without that you could lose your groups here. It is not your fault. Please try again in a minute."
+        ),
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
+    .detail("userinfo failed, so the groups are not certain, and groups.keep_existing is false")
+}
+
+/// Whoever is asked does not answer as they should.
+pub(super) fn not_found_out(product: &str) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "provisioning_failed",
+        "Your account could not be made ready",
+        format!(
+            "You signed in, but {product} did not let us look after your account. It is not your fault. Please try again in a minute."
+        ),
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
+}
+
+pub(super) fn test_not_allowed(provider: &str) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "test_not_allowed",
+        "This page is for administrators",
+        format!(
+            "It shows everything that a provider tells about an account. Members of the groups in admin.groups may open it. So may whoever has a one-time address: portcullis test-url --provider {provider} prints one on the server. Such an address works once, for 15 minutes."
+        ),
+    )
+    .detail("neither a member of admin.groups, nor the backdoor, nor an open one-time address")
 }
 
 pub(super) fn pin(error: &directory::Error, username: &str) -> Problem {
@@ -234,6 +333,11 @@ pub(super) fn not_believed(product: &str, username: &str) -> Problem {
     .cause(format!("{product} has no active user \"{username}\", or that user may not use it."))
     .cause(format!("Something between this gateway and {product} removes the header."))
     .detail("the upstream sent a person with an asserted identity to its sign-in page three times within 30 seconds")
+}
+
+/// A message of a log as a sentence of a page.
+pub(super) fn sentence(message: &str) -> String {
+    capitalized(message) + "."
 }
 
 fn capitalized(product: &str) -> String {

@@ -37,12 +37,58 @@ const STEPS: &[&str] = &[
         step INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    -- A name can have several subjects, once an administrator or his rule says so.
+    CREATE TABLE linked_identities (
+        issuer TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        provider TEXT NOT NULL,      -- its id in the configuration
+        username TEXT NOT NULL COLLATE NOCASE,
+        verified_email TEXT,
+        first_seen INTEGER NOT NULL, -- milliseconds since 1970, as last_seen
+        last_seen INTEGER NOT NULL,
+        facts TEXT,                  -- JSON
+        PRIMARY KEY (issuer, subject)
+    ) STRICT;
+    INSERT INTO linked_identities (issuer, subject, provider, username, first_seen, last_seen)
+        SELECT issuer, subject, '', username, first_seen, last_seen FROM identities;
+    DROP TABLE identities;
+    ALTER TABLE linked_identities RENAME TO identities;
+    CREATE INDEX identities_by_username ON identities (username);
+",
+    "
+    -- The built-in directory. Usernames are ASCII; of addresses, only ASCII case is folded.
+    CREATE TABLE people (
+        username TEXT PRIMARY KEY COLLATE NOCASE,
+        display_name TEXT NOT NULL,
+        email TEXT NOT NULL COLLATE NOCASE, -- empty: none
+        active INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX people_by_email ON people (email);
+    CREATE TABLE people_groups (
+        key TEXT PRIMARY KEY, -- the name without case, as the program folds it
+        name TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE memberships (
+        username TEXT NOT NULL COLLATE NOCASE,
+        group_key TEXT NOT NULL,
+        PRIMARY KEY (username, group_key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX memberships_by_group ON memberships (group_key);
+",
 ];
 
 /// Reads whose file this is, without a change to it.
 pub(super) fn recognize(connection: &Connection, path: &Path) -> Result<(), Error> {
     let known = version();
-    match header(connection) {
+    // One snapshot: another connection may be making the tables at this moment, and half of its work
+    // looks like another program's.
+    let snapshot = connection.unchecked_transaction().and_then(|snapshot| {
+        let header = header(&snapshot)?;
+        snapshot.finish()?;
+        Ok(header)
+    });
+    match snapshot {
         Ok(Header {
             application: 0,
             version: 0,

@@ -5,14 +5,23 @@ use axum::body::Body;
 use http::{HeaderValue, StatusCode, header};
 use minijinja::{Environment, context};
 
+/// Any value as compact JSON, so that it looks the same as in the administrator's file of claims.
+fn json(value: &minijinja::Value) -> Result<String, minijinja::Error> {
+    serde_json::to_string(value).map_err(|error| {
+        let kind = minijinja::ErrorKind::BadSerialization;
+        minijinja::Error::new(kind, "no JSON").with_source(error)
+    })
+}
+
 /// The built-in templates. `layout.html` frames the others.
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("error.html", include_str!("templates/error.html")),
     ("sign-out.html", include_str!("templates/sign-out.html")),
     ("signed-out.html", include_str!("templates/signed-out.html")),
     ("backdoor.html", include_str!("templates/backdoor.html")),
+    ("test.html", include_str!("templates/test.html")),
 ];
 
 /// The one style sheet, served at `{prefix}/style.css` by [`Pages::style`].
@@ -53,6 +62,7 @@ impl Pages {
             templates.add_template(name, source)?;
         }
         templates.add_global("prefix", prefix);
+        templates.add_filter("json", json);
         Ok(Self {
             templates,
             prefix: prefix.to_owned(),
@@ -293,11 +303,31 @@ mod tests {
             context! { title => h, message => h, action => h, next => h, username => h,
             asks_code => true, request_id => h },
         );
+        let person = context! { username => h, email => h, display_name => h,
+        groups_before => [h], groups => [h], headers => [[h, h]] };
+        let examined = context! { groups => [context! { from => h, to => [h], why => h }],
+        facts => [context! { name => h, value => [h], tried => [context! { mapping => h,
+            found => h, steps => [context! { step => h, value => context! { x => h } }], problem => h }] }] };
+        let report = context! { issuer => h, subject => h, person, examined,
+        problems => [context! { code => h, what => h, cure => h, advice => h }],
+        live => context! { pin => h, account => h, plan => context! { decisions => [h] } },
+        claims => [context! { name => h, source => h, kind => h, value => h, used_for => [h] }] };
+        check(
+            "test.html",
+            context! { title => h, product => h, provider => h, again => h, request_id => h, report },
+        );
     }
 
     #[test]
     fn every_template_is_shown_by_that_test() {
-        let tested = ["login", "error", "sign-out", "signed-out", "backdoor"];
+        let tested = [
+            "login",
+            "error",
+            "sign-out",
+            "signed-out",
+            "backdoor",
+            "test",
+        ];
         for (name, _) in TEMPLATES.iter().filter(|(name, _)| *name != "layout.html") {
             assert!(
                 tested.contains(&name.trim_end_matches(".html")),

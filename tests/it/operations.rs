@@ -208,3 +208,26 @@ async fn a_bitbucket_on_loopback_is_not_called_open_to_everybody() {
     });
     assert!(found.unwrap().ok, "{findings:?}");
 }
+
+/// Both addresses that a provider has to know are printed as they have to be registered.
+#[tokio::test]
+async fn an_online_check_prints_the_addresses_to_register() {
+    let setup = simple("").await;
+    let toml = format!(
+        "[server]\npublic_url = \"https://git.example.com\"\nprefix = \"/auth\"\n[upstream]\nurl = \"{}\"\n[session]\nkeys = [\"{KEY}\"]\n[[providers]]\nid = \"idp\"\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"c\"\nclient_secret = \"s\"\n",
+        setup.upstream.url()
+    );
+    let online = async |toml: &str| {
+        let loaded = config::parse(toml, "test.toml", setup.folder.path(), &|_| None).unwrap();
+        let findings = portcullis::gateway::online(&loaded.config).await;
+        let texts: Vec<String> = findings.into_iter().map(|finding| finding.what).collect();
+        texts.join("\n")
+    };
+    let printed = online(&toml).await;
+    assert!(printed.contains("register exactly \"https://git.example.com/auth/callback/idp\""));
+    let back = "register exactly \"https://git.example.com/auth/signed-out\"";
+    assert!(printed.contains(back), "{printed}");
+    // Where nobody is sent to the provider to sign out, nothing has to be registered for that.
+    let printed = online(&(toml + "[sign_out]\nprovider_logout = false\n")).await;
+    assert!(!printed.contains(back), "{printed}");
+}

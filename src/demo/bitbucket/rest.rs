@@ -6,11 +6,12 @@ use super::{Shared, User, admin};
 use aws_lc_rs::digest;
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{BoxError, Router};
 use futures_util::{StreamExt, stream};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,6 +41,18 @@ pub(super) fn api(base: &str) -> Router<Arc<Shared>> {
             get(|_: Member| async { Json(repository()) }),
         )
         .merge(admin::api(base))
+        .layer(middleware::map_response(spelled))
+}
+
+/// Bitbucket's description spells the media type of good answers with a charset, and of errors
+/// without; a client that compares the text must meet the same here.
+async fn spelled(mut response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if response.status().is_success() && kind.is_some_and(|kind| kind == "application/json") {
+        let kind = HeaderValue::from_static("application/json;charset=UTF-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
 }
 
 pub(super) async fn status() -> Json<Value> {

@@ -104,6 +104,14 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn a_good_answer_of_the_interface_names_its_charset() {
+    let world = world().await;
+    let response = send(world.call("GET", "/admin/users")).await;
+    let kind = field(&response, "content-type");
+    assert_eq!(kind, "application/json;charset=UTF-8");
+}
+
 /// That a call is refused with this status, and with this in its exception and its message.
 async fn refused(request: RequestBuilder, status: u16, exception: &str, message: &str) {
     let response = send(request).await;

@@ -6,7 +6,9 @@ use super::{Answer, Browser, Upstream};
 use bytes::Bytes;
 use portcullis::clock::{Clock, Timestamp};
 use portcullis::config::{self, Loaded};
+use portcullis::demo::bitbucket::{self, Bitbucket};
 use portcullis::gateway::{self, Running};
+use portcullis::secret::Secret;
 use portcullis::telemetry::audit::Event;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -269,4 +271,39 @@ client_secret = "{secret}"
 "#,
         provider.issuer()
     )
+}
+
+impl Setup {
+    /// The configuration as a command line on this machine has it.
+    pub fn config(&self) -> config::Config {
+        let mut config = parse(&self.toml, self.folder.path()).unwrap().config;
+        config.server.admin_listen = self.running.admin_addr();
+        config
+    }
+}
+
+/// A Bitbucket that knows people, and the tables that make the gateway tell it about them.
+pub async fn provisioned(extra: &str) -> (Bitbucket, String) {
+    let bitbucket = bitbucket::start(bitbucket::Setup {
+        administrator: ("portcullis".to_owned(), Secret::new(PASSWORD.to_owned())),
+        ..bitbucket::Setup::plain(Clock::system())
+    })
+    .await
+    .unwrap();
+    // Nobody is there but the administrator.
+    bitbucket.people().remove_user("ana").unwrap();
+    let tables = format!(
+        r#"
+[provisioning]
+target = "bitbucket"
+{extra}
+
+[provisioning.bitbucket]
+url = "http://{}"
+username = "portcullis"
+password = "{PASSWORD}"
+"#,
+        bitbucket.addr()
+    );
+    (bitbucket, tables)
 }

@@ -1,0 +1,205 @@
+//! The test page: a real sign-in that begins no session and writes nothing down, and then a page with
+//! everything that it would have done, and why.
+
+use super::{Login, Pending, Purpose, words};
+use crate::config;
+use crate::directory::Subject;
+use crate::explain::{self, Finding, Report};
+use crate::mapping::{Candidate, Rules};
+use crate::provider::{self, Ask, Provider, VerifiedClaims};
+use crate::session::{How, Visitor};
+use crate::telemetry::audit::Event;
+use crate::web::{Context, FormTargets, Problem, Response, ReturnPath, fields, first, see_other};
+use http::StatusCode;
+use minijinja::context;
+
+impl Login {
+    /// `GET {prefix}/test/{provider}?ticket=`: begins a sign-in with fresh authentication, for an
+    /// administrator or whoever has a one-time address.
+    pub async fn test(
+        &self,
+        context: &Context,
+        visitor: &Visitor,
+        provider: &str,
+        query: &str,
+    ) -> Response {
+        let Some(provider) = self.provider(provider) else {
+            return self.unknown_provider(context, provider);
+        };
+        let config = provider.config();
+        let query = fields(query.as_bytes());
+        let by_ticket =
+            first(&query, "ticket").is_some_and(|it| self.parts.tickets.spend(&config.id, it));
+        if !by_ticket && !self.is_administrator(visitor) {
+            return self.not_for_you(context, visitor, &config.id);
+        }
+        let ask = Ask {
+            login_hint: None,
+            fresh: true,
+        };
+        let start = match provider.start(ask).await {
+            Ok(start) => start,
+            Err(error) => return self.test_failed(context, config, &error),
+        };
+        let token = self.parts.browsers.remember(
+            self.cookies(context),
+            Pending {
+                provider: config.id.clone(),
+                state: start.attempt.state().to_owned(),
+                attempt: start.attempt,
+                next: ReturnPath::root(),
+                remember: false,
+                purpose: Purpose::Test,
+            },
+        );
+        let mut response = see_other(start.url.as_str());
+        super::set_cookies(&mut response, &self.sign_in_cookie(&token));
+        response
+    }
+
+    /// Whether this visitor may see what people's claims hold.
+    fn is_administrator(&self, visitor: &Visitor) -> bool {
+        let Visitor::Known(live) = visitor else {
+            return false;
+        };
+        let wanted = &self.config.admin.groups;
+        let has = |group| wanted.contains(group);
+        *live.how() == How::Backdoor || live.person().groups.iter().any(has)
+    }
+
+    fn not_for_you(&self, context: &Context, visitor: &Visitor, provider: &str) -> Response {
+        let (username, action) = match visitor {
+            Visitor::Known(live) => {
+                let username = live.person().username.as_str().to_owned();
+                (Some(username), ("Back to the start page", "/".to_owned()))
+            }
+            Visitor::Stranger => (None, ("Sign in", self.address("/login"))),
+        };
+        let problem = words::test_not_allowed(provider).action(action.0, action.1);
+        self.refuse(context, Some(provider), username, &problem)
+    }
+
+    /// The provider would not sign anybody in: the one page of ours that says why in full, because
+    /// an administrator reads it.
+    pub(super) fn test_failed(
+        &self,
+        context: &Context,
+        config: &config::Provider,
+        error: &provider::Error,
+    ) -> Response {
+        let problem = words::provider(error, &config.name).because(error);
+        self.tested(context, &config.id, problem.code);
+        tracing::warn!(
+            request.id = context.id.as_str(),
+            code = problem.code,
+            provider = config.id,
+            detail = ?problem.detail.as_deref().unwrap_or_default(),
+            "a test of the sign-in failed"
+        );
+        let again = self.test_address(&config.id);
+        let detail = problem.detail.clone().unwrap_or_default();
+        let problem = Problem::new(
+            problem.status,
+            problem.code,
+            format!("The test with {} failed before there were claims", config.name),
+            "Nobody could sign in like this. In a real sign-in, the person reads a page without the reason below.",
+        )
+        .cause(words::sentence(&detail))
+        .cause(words::sentence(&error.remedy()))
+        .action("Test again", again);
+        self.show(context, &problem)
+    }
+
+    /// The page with everything that these claims would have done.
+    pub(super) async fn test_result(
+        &self,
+        context: &Context,
+        provider: &Provider,
+        claims: &VerifiedClaims,
+    ) -> Response {
+        let config = provider.config();
+        let mut report = Report::of(&self.config, config, claims);
+        if self.groups_are_unknown(claims, Rules::of(&self.config, config)) {
+            report.problems.push(Finding::of_unknown_groups());
+        }
+        if let Some(candidate) = report.examined.candidate.clone() {
+            self.ask_the_living(config, claims, &candidate, &mut report)
+                .await;
+        }
+        let outcome = match (report.problems.first(), &report.person) {
+            (Some(problem), _) => problem.code.clone(),
+            (None, Some(person)) => person.username.clone(),
+            (None, None) => "nobody".to_owned(),
+        };
+        self.tested(context, &config.id, &outcome);
+        self.parts.pages.render(
+            "test.html",
+            StatusCode::OK,
+            FormTargets::Nowhere,
+            context! {
+                title => format!("Test of the sign-in with {}", config.name),
+                provider => config.name.as_str(),
+                product => self.product,
+                again => self.test_address(&config.id),
+                request_id => context.id.as_str(),
+                report => minijinja::value::Serde(&report),
+            },
+        )
+    }
+
+    /// What the pin and the target would say, without a change to either.
+    async fn ask_the_living(
+        &self,
+        config: &config::Provider,
+        claims: &VerifiedClaims,
+        candidate: &Candidate,
+        report: &mut Report,
+    ) {
+        let mut username = candidate.person.username.clone();
+        if let Some(provisioner) = &self.parts.provisioner {
+            match provisioner.preview(candidate).await {
+                Ok(preview) => {
+                    report.live.account = Some(explain::account(&preview, self.product));
+                    report.live.plan = Some(preview.plan);
+                    username = preview.username;
+                }
+                Err(error) => {
+                    let finding = Finding::of_target(&error);
+                    // What claims alone tell is there already.
+                    if !report
+                        .problems
+                        .iter()
+                        .any(|known| known.code == finding.code)
+                    {
+                        report.problems.push(finding);
+                    }
+                }
+            }
+        }
+        report.rename(&self.config, candidate, &username);
+        let subject = Subject {
+            issuer: claims.issuer().to_owned(),
+            subject: claims.subject().to_owned(),
+        };
+        let claim = self.claim(config, &subject, &username, candidate);
+        match self.parts.identities.standing(claim).await {
+            Ok(standing) => report.live.pin = Some(explain::pin(&standing, &username)),
+            Err(error) => {
+                let finding = Finding::of_pin(&error, &config.id, &subject, &username);
+                report.problems.push(finding);
+            }
+        }
+    }
+
+    fn tested(&self, context: &Context, provider: &str, outcome: &str) {
+        let event = Event::Test {
+            provider: provider.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.parts.audit.record(&context.origin(), event);
+    }
+
+    fn test_address(&self, provider: &str) -> String {
+        self.address(&format!("/test/{provider}"))
+    }
+}
