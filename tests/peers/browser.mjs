@@ -1,11 +1,12 @@
-// The steps of browser.sh: node browser.mjs DEMO LOG SCREENSHOTS
+// The steps of browser.sh: node browser.mjs DEMO LOG SCREENSHOTS PORTCULLIS SETTINGS
 //
 // Whatever a page prints to the console as an error, every violation of its Content-Security-Policy
 // and every failed request breaks the test, unless the step says that it expects that.
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-const [demo, log, shots] = process.argv.slice(2);
+const [demo, log, shots, portcullis, settings] = process.argv.slice(2);
 const check = (holds, what) => { if (!holds) throw new Error(what); };
 const ok = (what) => console.log(`ok: ${what}`);
 
@@ -65,7 +66,7 @@ class Visit {
     this.count += 1;
     const number = String(this.count).padStart(2, '0');
     await this.page.screenshot({ path: `${shots}/${this.name}-${number}-${name}.png`, fullPage: true });
-    const overflow = await this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    const overflow = await this.page.evaluate(() => document.documentElement.scrollWidth - Math.min(window.innerWidth, window.screen.width));
     check(overflow <= 0, `${this.name}: "${name}" is ${overflow} px too wide`);
   }
 
@@ -226,6 +227,65 @@ async function providerNeverSeen() {
   ok('a provider that was never seen is a page of the gateway, and is found when it comes back');
 }
 
+// Every claim, the plan and the cure of each problem, for an administrator and for a one-time address.
+async function testPage(name, options) {
+  const visit = await Visit.begin(`${name}-test`, options);
+  const { page } = visit;
+  const shows = async (...words) => {
+    const text = await visit.text();
+    for (const word of words) check(text.includes(word), `${name}: no "${word}" on the test page: ${text}`);
+  };
+  const nobodySignedIn = async (what) => {
+    check((await visit.context.request.get(`${demo}/sso/me`)).status() === 401, `${name}: ${what} signs in`);
+  };
+
+  // Before anybody can sign in: a one-time address, and somebody who would be made.
+  const once = () => execFileSync(portcullis, ['test-url', '--config', settings, '--provider', provider]).toString().trim();
+  const url = once();
+  await page.goto(url);
+  await visit.press(page.locator('button[value="u-1004"]'));
+  await shows('This person could sign in as zoe', 'Zoë Łukaszewska', 'zoe@example.com', 'Übersetzung', 'translators',
+    'Create "zoe"', 'x-forwarded-user: zoe', 'preferred_username', 'Every claim');
+  for (const details of await page.locator('details').all()) await details.locator('summary').click();
+  await visit.shot('new');
+  await nobodySignedIn('a test');
+  // Somebody who is refused, for two reasons, with what would cure each.
+  await page.goto(once());
+  await visit.press(page.locator('button[value="u-3001"]'));
+  await shows('This person could not sign in', 'unverified_email', 'require_verified_email = false');
+  await visit.shot('refused');
+  await page.goto(once());
+  await visit.press(page.locator('button[value="u-3002"]'));
+  await shows('domain_not_allowed', 'allowed_domains', 'elsewhere.example');
+  await visit.shot('domain');
+  // It was good once.
+  visit.expected = new Set([403]);
+  await page.goto(url);
+  await shows('test');
+  check(await page.locator('a[href]').count() > 0, `${name}: no way forward`);
+  await visit.shot('spent');
+  visit.expected = new Set();
+  await visit.context.clearCookies();
+
+  // An administrator with a session, and somebody else.
+  await visit.signIn('u-1003');
+  await page.goto(`${demo}/sso/test/${provider}`);
+  await visit.press(page.locator('button[value="u-1003"]'));
+  await shows('This person could sign in as carla', 'bitbucket-admins', 'Test again');
+  await visit.shot('administrator');
+  await visit.press(page.getByRole('link', { name: 'Test again' }));
+  check(page.url().startsWith(demo) === false, `${name}: "Test again" leads to ${page.url()}`);
+  const me = await (await visit.context.request.get(`${demo}/sso/me`, { headers: { accept: 'application/json' } })).json();
+  check(me.username === 'carla', `${name}: a test changes who is signed in: ${JSON.stringify(me)}`);
+  await visit.context.clearCookies();
+  await visit.signIn('u-1002');
+  visit.expected = new Set([403]);
+  await page.goto(`${demo}/sso/test/${provider}`);
+  await visit.shot('not-for-you');
+  await visit.end();
+  ok(`${name}: the test page of a new person, of two who are refused, of an administrator; no console error`);
+}
+
 async function withoutScripts() {
   const visit = await Visit.begin('no-javascript', { ...looks['desktop-light'], javaScriptEnabled: false });
   await visit.page.goto(`${demo}/dashboard`);
@@ -244,6 +304,7 @@ async function withoutScripts() {
 try {
   await providerNeverSeen();
   for (const [name, options] of Object.entries(looks)) await clickThrough(name, options);
+  for (const [name, options] of Object.entries(looks)) await testPage(name, options);
   await withoutScripts();
 } catch (error) {
   for (const context of browser.contexts()) {

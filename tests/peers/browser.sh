@@ -9,11 +9,8 @@ need_gateway
 
 SHOTS=${PORTCULLIS_SCREENSHOTS:-$WORK/screenshots}
 mkdir -p "$SHOTS"
-port=$(free_port)
-start demo "$PORTCULLIS_BIN" demo --port "$port"
-DEMO_PID=$STARTED_PID
-wait_for "http://127.0.0.1:$port/sso/login"
-(run_node browser.mjs "http://127.0.0.1:$port" "$WORK/demo.log" "$SHOTS")
+start_demo
+(run_node browser.mjs "$DEMO" "$WORK/demo.log" "$SHOTS" "$PORTCULLIS_BIN" "$SETTINGS")
 echo "screenshots: $SHOTS"
 stop "$DEMO_PID"
 ok "SIGTERM ends the demo"

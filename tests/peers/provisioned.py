@@ -65,7 +65,7 @@ def seeded(known):
     )
     same("permissions of people", {"portcullis": "ADMIN"}, users)
     same("groups", ["bitbucket-admins", "bitbucket-sysadmins", "stash-users"], known.groups())
-    same("members", ["ana", "portcullis"], known.members("stash-users"))
+    same("members", ["admin", "ana", "portcullis"], known.members("stash-users"))
     same("the licence", True, known.client.get_current_license()["unlimitedNumberOfUsers"])
     ok(f"atlassian-python-api reads people, groups, memberships and permissions at {known.address}")
 
@@ -115,7 +115,25 @@ def nobody(known, username):
     ok(f"atlassian-python-api finds no {username}")
 
 
-STEPS = {step.__name__: step for step in (seeded, written, person, nobody)}
+def groups(known, *names):
+    """There are exactly these groups."""
+    same("groups", sorted(names, key=str.lower), known.groups())
+    ok(f"atlassian-python-api finds {len(names)} groups")
+
+
+def disturbed(known, username, *groups):
+    """Somebody is given another name and is put into groups, as if by hand; missing groups are made."""
+    api = "rest/api/1.0/admin"
+    known.client.put(f"{api}/users", data={"name": username, "displayName": "Else", "email": "else@example.com"})
+    for group in set(groups) - set(known.groups()):
+        known.client.post(f"{api}/groups", params={"name": group})
+    known.client.post(f"{api}/users/add-groups", data={"user": username, "groups": list(groups)})
+    same("display name", "Else", known.person(username)["displayName"])
+    assert set(groups) <= set(known.groups_of(username)), known.groups_of(username)
+    ok(f"atlassian-python-api changes {username}")
+
+
+STEPS = {step.__name__: step for step in (seeded, written, person, nobody, groups, disturbed)}
 
 if __name__ == "__main__":
     step, address, credentials, *arguments = sys.argv[1:]

@@ -7,15 +7,7 @@ need_apt curl procps
 need_venv provisioned atlassian-python-api==5.0.5
 need_gateway
 
-port=$(free_port)
-start demo "$PORTCULLIS_BIN" demo --port "$port"
-DEMO_PID=$STARTED_PID
-wait_for "http://127.0.0.1:$port/sso/login"
-
-# said PATTERN: the first thing in what the demo prints that matches.
-said() { grep -oP "$1" "$WORK/demo.log" | head -n 1; }
-CREDENTIALS=$(said 'curl -u \Kportcullis:[^ ]+') || fail "the demo does not say who looks after people"
-STAND_IN=$(said 'around the gateway: \Khttp://[0-9.:]+') || fail "the demo does not say where Bitbucket is"
+start_demo
 
 # peer STEP [ARGUMENT...]: a step of provisioned.py; the address comes first, then the credentials.
 peer() {
@@ -25,11 +17,36 @@ peer() {
 }
 
 peer seeded
-ADDRESS=http://127.0.0.1:$port peer seeded
+ADDRESS=$DEMO peer seeded
 peer written
-# What a sign-in leaves behind is checked like this: USERNAME NAME EMAIL GROUP...
 peer person ana ana ana@example.com stash-users
+
+# What sign-ins leave behind. Ana is there already, and gets the provider's name; the others are new.
+demo_people u-1001=ana u-1002=ben u-1003=carla u-1004=zoe u-2001=dmitri
+peer person ana 'Ana Souza' ana@example.com developers stash-users
+peer person ben 'Ben Okafor' ben@example.com stash-users testers
+peer person carla 'Carla Rossi' carla@example.com bitbucket-admins stash-users
+peer person zoe 'Zoë Łukaszewska' zoe@example.com developers stash-users translators
+peer person dmitri 'Dmitri Petrov' dmitri@contractor.example stash-users
+peer groups bitbucket-admins bitbucket-sysadmins developers stash-users testers translators
+
+# Those who are refused are nobody in Bitbucket either, and the second Ana changes nothing of the first.
+demo_people u-3001=refused u-3002=refused u-2002=refused
+peer nobody eve
 peer nobody mallory
+peer person ana 'Ana Souza' ana@example.com developers stash-users
+
+# What is changed by hand is right again after the next sign-in, and a group that the rules do not name
+# is left alone.
+peer disturbed ana translators by-hand
+demo_people u-1001=ana
+peer person ana 'Ana Souza' ana@example.com by-hand developers stash-users
+
+# Another map: who is in a group by the old one leaves it, who is not joins.
+change_demo "another map" 's/^"developers" = .*/"developers" = ["qa"]/'
+demo_people u-1001=ana u-1002=ben
+peer person ana 'Ana Souza' ana@example.com by-hand stash-users
+peer person ben 'Ben Okafor' ben@example.com developers stash-users testers
 
 stop "$DEMO_PID"
 ok "SIGTERM ends the demo"
