@@ -50,6 +50,15 @@ pub fn account(preview: &Preview, product: &str) -> String {
     text + "."
 }
 
+/// That the target failed, and that `provisioning.on_error` admits people all the same.
+#[must_use]
+pub fn unasked(error: &provisioning::Error) -> String {
+    format!(
+        "Not known: {}. provisioning.on_error is \"allow\", so that people come in all the same.",
+        chain(error)
+    )
+}
+
 impl Report {
     /// Puts the name of the account that was found in the place of the one that the claims give.
     pub fn rename(&mut self, config: &Config, candidate: &Candidate, username: &Username) {

@@ -202,6 +202,11 @@ impl Login {
         }
     }
 
+    /// Whether a sign-in goes on in spite of this.
+    pub(super) fn admits(&self, error: &provisioning::Error) -> bool {
+        !error.is_refusal() && self.config.provisioning.on_error == OnError::Allow
+    }
+
     /// A refusal refuses. A failure does what `provisioning.on_error` says; either way it is known
     /// afterwards.
     #[expect(
@@ -216,7 +221,7 @@ impl Login {
     ) -> Result<(), Refused> {
         let problem = words::provisioning(&error, self.product, username.as_str()).because(&error);
         let detail = problem.detail.clone().unwrap_or_default();
-        let admits = !error.is_refusal() && self.config.provisioning.on_error == OnError::Allow;
+        let admits = self.admits(&error);
         let outcome = match (error.is_refusal(), admits) {
             (true, _) => "refused",
             (false, true) => "failed_and_admitted",

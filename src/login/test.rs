@@ -163,6 +163,9 @@ impl Login {
                     report.live.plan = Some(preview.plan);
                     username = preview.username;
                 }
+                Err(error) if self.admits(&error) => {
+                    report.live.account = Some(explain::unasked(&error));
+                }
                 Err(error) => {
                     let finding = Finding::of_target(&error);
                     // What claims alone tell is there already.

@@ -3,7 +3,9 @@
 use crate::support::gateway::{backdoor, base, provider_table, provisioned};
 use crate::support::provider::{FakeProvider, ana};
 use crate::support::{Answer, Browser, Setup};
+use http::StatusCode;
 use portcullis::command;
+use portcullis::demo::bitbucket::Fault;
 use portcullis::telemetry::audit::Event;
 use serde_json::json;
 
@@ -157,6 +159,21 @@ async fn the_plan_is_shown_and_bitbucket_stays_as_it_is() {
     page.says("would make the account").says("developers");
     assert!(bitbucket.writes().is_empty());
     assert!(bitbucket.people().user("ana").is_none());
+}
+
+#[tokio::test]
+async fn a_failure_that_is_let_through_is_told_and_refuses_nobody() {
+    for (on_error, verdict) in [
+        ("allow", "could sign in as ana"),
+        ("deny", "could not sign in"),
+    ] {
+        let (bitbucket, target) = provisioned(&format!("on_error = \"{on_error}\"")).await;
+        let (_provider, setup) = setup(&target).await;
+        let broken = Fault::Status(StatusCode::INTERNAL_SERVER_ERROR);
+        bitbucket.fail_always(Some(broken));
+        let page = test(&setup, &mut setup.browser()).await.expect(200);
+        page.says(verdict).says("on_error");
+    }
 }
 
 #[tokio::test]
