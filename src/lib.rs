@@ -23,7 +23,7 @@
 //! | [`explain`] | tells in full who claims would become, and why | `provider`, `mapping`, `provisioning`, `directory`, up to `web` |
 //! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `provisioning`, `explain`, `directory`, `session`, `forward`, up to `web` |
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
-//! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
+//! | [`admin`] | health, readiness, metrics and signed orders on their own listener | `session`, `directory`, up to `web` |
 //! | [`gateway`] | builds all parts; routes on one screen; run, reload, drain | every room |
 //! | [`command`] | the administrator's commands, from arguments to what is printed | every room |
 //! | [`demo`] | everything on loopback in one process | `gateway`, `config` |
@@ -33,7 +33,8 @@
 //! - a request: `listener` → `session` (who is asking) → `sanitize` (`CleanRequest`) → `policy`
 //!   (`Admitted` or a refusal) → `forward` (identity, upstream);
 //! - a sign-in: `login::start` → the provider's own page → `login::callback` → `provider`
-//!   (`VerifiedClaims`) → `mapping` (`Person`) → `directory` (the pin) → `session`.
+//!   (`VerifiedClaims`) → `mapping` (`Candidate`) → `provisioning` (who that is in Bitbucket; reads
+//!   only) → `directory` (the pin) → `provisioning` (what has to change) → `session`.
 //!
 //! What is absent on purpose, and stays so:
 //!
@@ -46,7 +47,8 @@
 //! 6. Sign-in and sign-out change the session's identifier. A return path is a local path, or `/`.
 //! 7. A rule that does not parse stops the start. Nothing about security is skipped with a warning.
 //! 8. Bodies stream. Limits are per phase, never for the whole.
-//! 9. Calls to providers are bounded in time and size and follow no redirects.
+//! 9. Calls to providers and to Bitbucket's REST interface are bounded in time and size and follow
+//!    no redirects.
 //! 10. There are no globals. Time comes from [`clock::Clock`], randomness from [`random`].
 
 pub mod admin;

@@ -28,7 +28,7 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
-    /// Print every mistake of the configuration at once. Exit code 0, or 2.
+    /// Print every mistake of the configuration at once, and run the tests in it. Exit code 0, or 2.
     Check {
         #[command(flatten)]
         file: File,
