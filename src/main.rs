@@ -2,9 +2,10 @@
 
 use clap::{Parser, Subcommand};
 use portcullis::clock::Clock;
-use portcullis::command::{self, IdentitiesAction};
+use portcullis::command::{self, IdentitiesAction, SessionsAction};
 use portcullis::config::Loaded;
 use portcullis::identity::Username;
+use portcullis::session::Which;
 use portcullis::{backdoor, config, demo, gateway, telemetry};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -65,6 +66,11 @@ enum Command {
     Identities {
         #[command(subcommand)]
         action: Identities,
+    },
+    /// Who is signed in, and ending that. Needs the running gateway.
+    Sessions {
+        #[command(subcommand)]
+        action: Sessions,
     },
     /// Show what a sign-in would change in Bitbucket. People are provisioned when they sign in, so
     /// there is nothing but --dry-run.
@@ -151,6 +157,36 @@ enum Identities {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Sessions {
+    /// Show everybody's, or one person's, the last used first.
+    List {
+        #[command(flatten)]
+        file: File,
+        /// Only this person's.
+        #[arg(long, value_name = "NAME", value_parser = username)]
+        username: Option<Username>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End sessions: at once, with the downloads and connections that are open for them.
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["user", "handle", "all"]))]
+    Revoke {
+        #[command(flatten)]
+        file: File,
+        /// All of this person.
+        #[arg(long, value_name = "NAME", value_parser = username)]
+        user: Option<Username>,
+        /// The one that the list shows under this handle.
+        #[arg(long, value_name = "HANDLE")]
+        handle: Option<String>,
+        /// Everybody's.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 struct OneSubject {
     /// The provider.
@@ -218,6 +254,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             print(&runtime()?.block_on(url)?)
         }),
         Command::Identities { action } => identities(action),
+        Command::Sessions { action } => sessions(action),
         Command::Provision {
             file,
             dry_run: _,
@@ -311,6 +348,32 @@ fn identities(action: Identities) -> Result<ExitCode, Box<dyn std::error::Error>
     with(&file, |loaded| {
         let clock = Clock::system();
         let done = command::identities(&loaded.config, action, &clock);
+        print(&runtime()?.block_on(done)?)
+    })
+}
+
+fn sessions(action: Sessions) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let (file, action) = match action {
+        Sessions::List {
+            file,
+            username,
+            json,
+        } => (file, SessionsAction::List { username, json }),
+        Sessions::Revoke {
+            file,
+            user,
+            handle,
+            all,
+        } => match (user, handle, all) {
+            (Some(user), None, false) => (file, SessionsAction::Revoke(Which::Username(user))),
+            (None, Some(handle), false) => (file, SessionsAction::Revoke(Which::Handle(handle))),
+            (None, None, true) => (file, SessionsAction::Revoke(Which::All)),
+            _ => return Err("say which: --user, --handle or --all".into()),
+        },
+    };
+    with(&file, |loaded| {
+        let clock = Clock::system();
+        let done = command::sessions(&loaded.config, action, &clock);
         print(&runtime()?.block_on(done)?)
     })
 }

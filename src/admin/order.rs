@@ -11,6 +11,7 @@ use crate::directory::{Identity, Subject, Whom};
 use crate::identity::Username;
 use crate::random;
 use crate::secret::Secret;
+use crate::session::{Summary, Which};
 use crate::web::Response;
 use async_trait::async_trait;
 use aws_lc_rs::{digest, hmac};
@@ -67,6 +68,16 @@ pub enum Order {
         /// Whose.
         who: Whom,
     },
+    /// The live sessions of a username, or all.
+    ListSessions {
+        /// Whose.
+        username: Option<Username>,
+    },
+    /// End sessions.
+    RevokeSessions {
+        /// Which.
+        which: Which,
+    },
     /// A one-time address of the test page.
     TestUrl {
         /// The provider's id.
@@ -92,6 +103,16 @@ pub enum Reply {
     Forgotten {
         /// How many.
         count: usize,
+    },
+    /// Sessions, the last used first.
+    Sessions {
+        /// The sessions.
+        sessions: Vec<Summary>,
+    },
+    /// These sessions are over.
+    Revoked {
+        /// The sessions.
+        sessions: Vec<Summary>,
     },
     /// The address.
     TestUrl {
@@ -336,6 +357,8 @@ mod tests {
             max_age: GOOD_FOR,
             remember_me: false,
             remember_me_max_age: GOOD_FOR,
+            refresh: Duration::from_secs(300),
+            stale: Duration::from_secs(3600),
         }
     }
 

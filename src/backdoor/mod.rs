@@ -154,7 +154,7 @@ impl Backdoor {
             &typed.username,
         );
         let result = match self.guard.check(context, &typed).await {
-            Ok(username) => self.admit(visitor, username).await,
+            Ok(username) => self.admit(context, visitor, username).await,
             Err(denied) => Err(denied),
         };
         record.outcome = match &result {
@@ -182,7 +182,12 @@ impl Backdoor {
         record.outcome = Denied::Malformed.code();
     }
 
-    async fn admit(&self, visitor: &Visitor, username: Username) -> Result<HeaderValue, Denied> {
+    async fn admit(
+        &self,
+        context: &Context,
+        visitor: &Visitor,
+        username: Username,
+    ) -> Result<HeaderValue, Denied> {
         let signed_in = SignedIn {
             person: Person {
                 username,
@@ -194,6 +199,10 @@ impl Backdoor {
             id_token: None,
             remember: false,
             max_age: Some(self.max_age),
+            sid: None,
+            upkeep: None,
+            client: Some(context.client),
+            browser: context.browser(),
         };
         match self.parts.sessions.begin(visitor, signed_in).await {
             Ok((cookie, _)) => Ok(cookie),

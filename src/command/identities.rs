@@ -9,7 +9,6 @@ use crate::identity::Username;
 use crate::mapping::visible;
 use crate::telemetry::audit::rfc3339;
 use serde_json::Value;
-use std::fmt::Write;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -59,6 +58,10 @@ pub async fn identities(
         IdentitiesAction::List { username, json } => (username.clone(), *json),
         _ => (None, false),
     };
+    let whose = match &action {
+        IdentitiesAction::ForgetUsername(username) => username.to_string(),
+        _ => "NAME".to_owned(),
+    };
     let order = match action {
         IdentitiesAction::List { username, .. } => Order::Identities { username },
         IdentitiesAction::Relink {
@@ -97,11 +100,11 @@ pub async fn identities(
         Reply::Relinked {
             before: Some(before),
         } => format!(
-            "relinked; it was \"{before}\" before. It takes effect at the next sign-in: sessions go on until they end"
+            "relinked; it was \"{before}\" before. It takes effect at the next sign-in: sessions go on until they end, or until \"portcullis sessions revoke --user {before}\" ends them"
         ),
         Reply::Forgotten { count: 0 } => "there was nothing to forget".to_owned(),
         Reply::Forgotten { count } => format!(
-            "forgot {count}. Whoever signs in next under that name gets it; sessions go on until they end"
+            "forgot {count}. Whoever signs in next under that name gets it; sessions go on until they end, or until \"portcullis sessions revoke --user {whose}\" ends them"
         ),
         other => return Err(Error::Refused(format!("the gateway answered {other:?}"))),
     })
@@ -158,22 +161,7 @@ fn table(identities: &[Identity]) -> String {
             rfc3339(identity.last_seen),
         ]
     }));
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text.trim_end().to_owned()
+    super::columns(&rows)
 }
 
 #[cfg(test)]

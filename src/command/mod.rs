@@ -5,9 +5,11 @@
 
 mod identities;
 mod provision;
+mod sessions;
 
 pub use identities::{IdentitiesAction, identities};
 pub use provision::{Plea, provision};
+pub use sessions::{SessionsAction, sessions};
 
 use crate::admin::{self, Order, Reply};
 use crate::clock::Clock;
@@ -15,6 +17,7 @@ use crate::config::{self, Config, Loaded};
 use crate::explain::{self, Report};
 use crate::{directory, gateway, provisioning};
 use serde_json::{Map, Value};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Claims are smaller: a provider's answer is cut at one megabyte.
@@ -206,4 +209,24 @@ async fn ask_identities(config: &Config, order: Order, clock: &Clock) -> Result<
         Reply::Refused { reason } => Err(Error::Refused(reason)),
         reply => Ok(reply),
     }
+}
+
+/// A table of left-aligned columns, heads first.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
 }

@@ -77,6 +77,8 @@ impl Config {
                 max_age => "max_age_secs",
                 remember_me => "remember_me",
                 remember_me_max_age => "remember_me_max_age_secs",
+                refresh => "refresh_secs",
+                stale => "stale_secs",
             }),
             providers_differ(providers, &other.providers),
             differences!("users", users, &other.users, Users {
@@ -187,7 +189,9 @@ fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
         extra_params => "extra_params",
         ca_file => "ca_file",
         logout => "logout",
+        logout_style => "logout_style",
         logout_returns => "logout_returns",
+        refresh => "refresh",
         signing_algs => "signing_algs",
         response_mode => "response_mode",
         extra_audiences => "extra_audiences",

@@ -233,6 +233,11 @@ pub struct Session {
     pub remember_me: bool,
     /// Replaces both limits for a remembered session.
     pub remember_me_max_age: Duration,
+    /// The least time between two looks at what the provider says about a session's person.
+    pub refresh: Duration,
+    /// How long a session goes on beyond the moment of such a look when the provider cannot be
+    /// asked; zero: not at all.
+    pub stale: Duration,
 }
 
 /// Which protocol a provider speaks.
@@ -416,8 +421,13 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
     /// Sign out there too, when it offers that.
     pub logout: bool,
+    /// In which words the provider is told of a sign-out.
+    pub logout_style: LogoutStyle,
     /// Whether the provider sends the browser back after its logout (Salesforce does not).
     pub logout_returns: bool,
+    /// Use a refresh token when the provider gives one. What asks for one is in `scopes` and
+    /// `extra_params` already.
+    pub refresh: bool,
     /// Further spellings of `issuer` that its tokens may carry; the pin goes by `issuer`.
     pub issuer_aliases: Vec<String>,
     /// Whether the nonce must come back.
@@ -446,6 +456,20 @@ pub struct Provider {
     pub claims: Claims,
     /// `[[providers.tests]]`
     pub tests: Vec<Trial>,
+}
+
+/// In which words a provider is told that somebody signs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogoutStyle {
+    /// OpenID Connect RP-Initiated Logout 1.0, where discovery or the file names the address.
+    Oidc,
+    /// Amazon Cognito's `/logout?client_id=…&logout_uri=…`.
+    Cognito,
+    /// OpenID Connect's where an address is named, and Auth0's `/v2/logout?client_id=…&returnTo=…`
+    /// where none is.
+    Auth0,
+    /// The provider cannot be told.
+    None,
 }
 
 /// Endpoints of a provider.

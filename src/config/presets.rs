@@ -7,7 +7,9 @@
 mod table;
 
 use super::values::Choice;
-use super::{EmailTrust, Fetch, Mapping, Nonce, Protocol, ResponseMode, Step, Userinfo};
+use super::{
+    EmailTrust, Fetch, LogoutStyle, Mapping, Nonce, Protocol, ResponseMode, Step, Userinfo,
+};
 
 /// A provider as everybody knows it.
 #[derive(Debug)]
@@ -45,8 +47,11 @@ pub(super) struct Preset {
     pub(super) email_trust: EmailTrust,
     /// Anybody on earth can have an account there: how to let in one's own people only.
     pub(super) anybody: Option<&'static str>,
+    /// In which words it is told of a sign-out.
+    pub(super) logout_style: LogoutStyle,
     /// Whether its logout comes back.
     pub(super) logout_returns: bool,
+    pub(super) refresh: Asking,
     pub(super) claims: PresetClaims,
 }
 
@@ -67,6 +72,17 @@ impl Preset {
         self.authorization_endpoint
             .is_some_and(|text| text.starts_with('/'))
     }
+}
+
+/// How a refresh token is asked for, and whether one that comes unasked is used.
+#[derive(Debug)]
+pub(super) struct Asking {
+    /// Scopes, asked for only with `refresh = true`.
+    pub(super) scopes: &'static [&'static str],
+    /// Parameters of the authorization request, likewise.
+    pub(super) params: &'static [(&'static str, &'static str)],
+    /// Whether one that comes unasked is used.
+    pub(super) unasked: bool,
 }
 
 /// The issuer, as far as it is known.

@@ -4,7 +4,7 @@ use super::problems::{Mistake, mistake, quoted};
 use super::reader::{At, Read, Section};
 use super::spec::Default::{Required, Value};
 use super::spec::Shape::{Flag, Seconds, Secrets, Text};
-use super::spec::{Table, YEAR, key};
+use super::spec::{DAY, Table, YEAR, key};
 use super::{Server, Session, Store, keys};
 use crate::secret::Secret;
 use std::time::Duration;
@@ -54,6 +54,18 @@ pub(super) static TABLE: Table = Table {
             Value("2592000"),
             "A remembered session ends after this. It replaces both limits above.",
         ),
+        key(
+            "refresh_secs",
+            Seconds(10, DAY),
+            Value("300"),
+            "Where there is a refresh token: the least time between two looks at what the provider says. A shorter lifetime of its access tokens is rounded up to this.",
+        ),
+        key(
+            "stale_secs",
+            Seconds(0, YEAR),
+            Value("3600"),
+            "How long a session goes on after such a look was due while the provider cannot be asked. 0: it ends at once.",
+        ),
     ],
 };
 
@@ -67,6 +79,8 @@ pub(super) fn read(section: &Section<'_>, server: Option<&Server>) -> Read<Sessi
     let max_age = section.get("max_age_secs");
     let remember_me = section.get::<bool>("remember_me");
     let remember_me_max_age = section.get("remember_me_max_age_secs");
+    let refresh = section.get("refresh_secs");
+    let stale = section.get("stale_secs");
 
     let limits = match (idle_timeout, max_age, remember_me, remember_me_max_age) {
         (Ok(idle), Ok(max), Ok(remember), Ok(remembered)) => {
@@ -83,6 +97,8 @@ pub(super) fn read(section: &Section<'_>, server: Option<&Server>) -> Read<Sessi
         max_age: max_age?,
         remember_me: remember_me?,
         remember_me_max_age: remember_me_max_age?,
+        refresh: refresh?,
+        stale: stale?,
     })
 }
 
@@ -274,6 +290,8 @@ mod tests {
         .map(|t| t.as_secs());
         assert_eq!(seconds, [28_800, 604_800, 2_592_000]);
         assert!(session.remember_me);
+        assert_eq!(session.refresh.as_secs(), 300);
+        assert_eq!(session.stale.as_secs(), 3600);
         assert_eq!(session.keys.len(), 1);
     }
 

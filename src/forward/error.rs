@@ -2,7 +2,7 @@
 
 use crate::config::Kind;
 use crate::web::Problem;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +94,9 @@ pub enum Error {
     /// A change of protocol that nobody asked for, or to another protocol.
     #[error("the upstream changed the protocol unasked")]
     UnaskedUpgrade,
+    /// The session of the request ended while it was under way.
+    #[error("the session ended before a response began")]
+    SessionOver,
     /// The client's body ended before its end.
     #[error("the client broke off its request")]
     ClientGone(#[source] hyper::Error),
@@ -204,6 +207,16 @@ impl Error {
                 "The request is incomplete".to_owned(),
                 "Its body ended before its end. Send it again.".to_owned(),
             ),
+            Self::SessionOver => {
+                return Problem::told(StatusCode::UNAUTHORIZED, "session_over")
+                    // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
+                    .header(
+                        header::WWW_AUTHENTICATE,
+                        HeaderValue::from_static("Cookie realm=\"portcullis\""),
+                    )
+                    .action("Continue", "/")
+                    .because(self);
+            }
             Self::Target => (
                 StatusCode::BAD_REQUEST,
                 "bad_target",

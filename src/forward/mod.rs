@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Kind};
 use crate::policy::{Admitted, is_git};
 use crate::sanitize::{CleanRequest, Names};
+use crate::session::{Endings, Live, Mark};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Phase;
 use crate::web::{RequestId, Response};
@@ -68,12 +69,18 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Prepares connections to the upstream; opens none yet. Reads certificate files.
+    /// Prepares connections to the upstream; opens none yet. Reads certificate files. What is open
+    /// for a session is cut when it is among these `endings`.
     ///
     /// # Errors
     ///
     /// If a certificate or key cannot be used.
-    pub fn new(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc<Self>, Error> {
+    pub fn new(
+        config: &Config,
+        endings: Endings,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Arc<Self>, Error> {
         let limits = Limits {
             idle: config.upstream.idle_timeout,
             head: config.upstream.head_timeout,
@@ -82,7 +89,7 @@ impl Upstream {
         let heads = Heads::new(config, clock)?;
         let connector = Connector::new(&config.upstream, &metrics)?;
         Ok(Arc::new(Self {
-            pool: Pool::new(connector, limits, metrics.clone()),
+            pool: Pool::new(connector, limits, endings, metrics.clone()),
             heads,
             names: Names::of(config),
             answers: Answers::new(config, metrics.clone()),
@@ -99,11 +106,12 @@ impl Upstream {
     /// If no response's head came back. A response that is cut later is cut for the client too.
     pub async fn forward(&self, admitted: Admitted) -> Result<Response, Error> {
         let (request, live, _) = admitted.into_parts();
-        let who = live.as_ref().map(|live| Who {
-            person: live.person(),
-            assertion: live.assertion(),
+        let present = live.as_ref().map(|live| live.kept_present());
+        let who = present.as_ref().map(|present| Who {
+            person: present.person(),
+            assertion: present.assertion(),
         });
-        self.pass(request, who).await
+        self.pass(request, who, live.as_deref()).await
     }
 
     /// The public keys of the signed assertion as a JWK Set (RFC 7517), if it is configured.
@@ -162,12 +170,18 @@ impl Upstream {
         {
             headers.append(header::COOKIE, value.clone());
         }
-        let (response, _) = self.exchange(request, false).await?;
+        let (response, _) = self.exchange(request, false, None).await?;
         Ok(response.status())
     }
 
-    /// What [`Upstream::forward`] does, once it is decided who is asserted.
-    async fn pass(&self, request: CleanRequest, who: Option<Who<'_>>) -> Result<Response, Error> {
+    /// What [`Upstream::forward`] does, once it is decided who is asserted. The whole of it ends with
+    /// the session, if it is one's.
+    async fn pass(
+        &self,
+        request: CleanRequest,
+        who: Option<Who<'_>>,
+        owner: Option<&Live>,
+    ) -> Result<Response, Error> {
         let asked = request.upgrade().cloned();
         let wish = match &asked {
             Some(protocols) => Wish::Upgrade(protocols.clone()),
@@ -200,13 +214,14 @@ impl Upstream {
             });
         }
 
-        let (response, lease) = self.exchange(request, unhurried).await?;
+        let (response, lease) = self.exchange(request, unhurried, owner).await?;
         lease.pulse.now(Doing::Answering);
         if let Some(gate) = &gate {
             gate.shut();
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switch(response, &lease, client_side, asked.as_ref(), &id);
+            let sides = (client_side, owner.map(Live::mark).unwrap_or_default());
+            return self.switch(response, &lease, sides, asked.as_ref(), &id);
         }
         let (mut parts, incoming) = response.into_parts();
         self.answers.clean(&mut parts, user.as_ref(), &id);
@@ -225,14 +240,20 @@ impl Upstream {
         &self,
         mut request: Request<RequestBody>,
         unhurried: bool,
+        owner: Option<&Live>,
     ) -> Result<(http::Response<Incoming>, Lease), Error> {
+        let mark = owner.map(Live::mark).unwrap_or_default();
         let has_body = !request.body().is_end_stream();
         let repeatable = !has_body && request.method().is_idempotent();
         let mut lease = self.pool.lease().await?;
         loop {
             let spare = (lease.reused && repeatable).then(|| self.copy(&request));
             let began = Instant::now();
-            lease.pulse.begin(has_body, unhurried);
+            lease.pulse.begin(has_body, unhurried, mark);
+            // The bell may have rung between the recognition and here.
+            if owner.is_some_and(Live::has_ended) {
+                return Err(Error::SessionOver);
+            }
             request.body_mut().goes_out_on(Arc::clone(&lease.pulse));
             let mut failed = match lease.send(request).await {
                 Ok(response) => {
@@ -241,6 +262,9 @@ impl Upstream {
                 }
                 Err(failed) => failed,
             };
+            if lease.pulse.is_cut() && self.pool.endings().include(mark) {
+                return Err(Error::SessionOver);
+            }
             let again = if lease.reused {
                 failed
                     .take_message()
@@ -285,7 +309,7 @@ impl Upstream {
         &self,
         mut response: http::Response<Incoming>,
         lease: &Lease,
-        client_side: Option<OnUpgrade>,
+        (client_side, owner): (Option<OnUpgrade>, Mark),
         asked: Option<&HeaderValue>,
         id: &RequestId,
     ) -> Result<Response, Error> {
@@ -304,6 +328,7 @@ impl Upstream {
             upstream_side,
             Arc::clone(&lease.pulse),
             self.pool.limits().idle,
+            (self.pool.endings().clone(), owner),
         );
         let (mut parts, _) = response.into_parts();
         self.answers.clean(&mut parts, None, id);

@@ -9,6 +9,7 @@ use super::body::RequestBody;
 use super::connect::Connector;
 use super::io::Io;
 use super::pulse::{Doing, Limits, Pulse};
+use crate::session::Endings;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Phase;
 use http::{Request, Response};
@@ -30,6 +31,7 @@ pub(super) struct Pool {
     connector: Connector,
     limits: Limits,
     parked: Mutex<Vec<Parked>>,
+    endings: Endings,
     metrics: Metrics,
 }
 
@@ -50,13 +52,23 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, limits: Limits, metrics: Metrics) -> Arc<Self> {
+    pub(super) fn new(
+        connector: Connector,
+        limits: Limits,
+        endings: Endings,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connector,
             limits,
             parked: Mutex::default(),
+            endings,
             metrics,
         })
+    }
+
+    pub(super) const fn endings(&self) -> &Endings {
+        &self.endings
     }
 
     pub(super) const fn limits(&self) -> &Limits {
@@ -103,6 +115,7 @@ impl Pool {
             connection.with_upgrades(),
             Arc::clone(&pulse),
             self.limits,
+            self.endings.clone(),
             Arc::downgrade(self),
         );
         tokio::spawn(task);
@@ -127,17 +140,19 @@ impl Pool {
     }
 }
 
-/// Drives a connection until it ends or a limit ends it. Whoever waits on it learns that from the
+/// Drives a connection until it ends, or a limit or the end of a session ends it. Whoever waits on it learns that from the
 /// drop: hyper fails the waiting request, or the body that is being read.
 async fn run(
     connection: impl Future<Output = hyper::Result<()>>,
     pulse: Arc<Pulse>,
     limits: Limits,
+    endings: Endings,
     pool: Weak<Pool>,
 ) {
     {
         let mut connection = std::pin::pin!(connection);
         let mut look = std::pin::pin!(tokio::time::sleep(limits.tick()));
+        let mut bell = std::pin::pin!(endings.bell());
         loop {
             tokio::select! {
                 biased;
@@ -146,6 +161,15 @@ async fn run(
                         tracing::debug!(error = %error, "a connection to the upstream ended");
                     }
                     break;
+                }
+                () = &mut bell => {
+                    // Hung up again before the look, so that no ring is missed.
+                    bell.set(endings.bell());
+                    if endings.include(pulse.owner()) {
+                        tracing::debug!("a stream was cut, because its session has ended");
+                        pulse.cut();
+                        break;
+                    }
                 }
                 () = &mut look => match pulse.look(&limits) {
                     Ok(next) => look.as_mut().reset(Instant::now() + next),

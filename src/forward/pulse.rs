@@ -5,6 +5,7 @@
 //! stops sending stops our writing, so silence on this side is silence in both directions. The
 //! connection's own task looks at the clock now and then; no request pays for a timer.
 
+use crate::session::Mark;
 use crate::telemetry::metrics::OpenConnection;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -70,6 +71,11 @@ pub(super) struct Pulse {
     heard: AtomicBool,
     /// What it was doing when a limit ended it.
     ended: AtomicU8,
+    /// Whose session the current request belongs to: [`Mark`], in two.
+    owner: AtomicU64,
+    owner_since: AtomicU64,
+    /// That session has ended, and the connection with it.
+    cut: AtomicBool,
     _open: OpenConnection,
 }
 
@@ -84,6 +90,9 @@ impl Pulse {
             then: AtomicU8::new(Doing::Waiting as u8),
             heard: AtomicBool::new(false),
             ended: AtomicU8::new(NOT_ENDED),
+            owner: AtomicU64::new(0),
+            owner_since: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
             _open: open,
         }
     }
@@ -104,8 +113,12 @@ impl Pulse {
         self.heard.load(Ordering::Relaxed)
     }
 
-    /// A request begins.
-    pub(super) fn begin(&self, has_body: bool, unhurried: bool) {
+    /// A request begins, in this session.
+    pub(super) fn begin(&self, has_body: bool, unhurried: bool, owner: Mark) {
+        self.owner_since.store(owner.since, Ordering::Relaxed);
+        // In one order with the flag of the session: whoever ends it sees this owner, or the request
+        // sees that its session has ended.
+        self.owner.store(owner.name, Ordering::SeqCst);
         let wait = if unhurried {
             Doing::WaitingLong
         } else {
@@ -156,6 +169,27 @@ impl Pulse {
             Some(left) if !left.is_zero() => Ok(left.min(limits.tick())),
             _ => Err(doing),
         }
+    }
+
+    /// Whose the current request is; nobody's between two.
+    pub(super) fn owner(&self) -> Mark {
+        let name = self.owner.load(Ordering::SeqCst);
+        match Doing::from_u8(self.doing.load(Ordering::Relaxed)) {
+            Doing::Parked => Mark::default(),
+            _ => Mark {
+                name,
+                since: self.owner_since.load(Ordering::Relaxed),
+            },
+        }
+    }
+
+    /// The end of the owner's session has ended the connection.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// A limit has ended the connection.
@@ -218,7 +252,7 @@ mod tests {
     #[test]
     fn an_unhurried_request_waits_forever_but_its_body_does_not() {
         let pulse = pulse();
-        pulse.begin(true, true);
+        pulse.begin(true, true, Mark::default());
         check(&pulse, 300, Err(Doing::Sending));
         pulse.sent();
         check(&pulse, 86_400, Ok(55));
@@ -227,7 +261,7 @@ mod tests {
     #[test]
     fn an_answer_before_the_end_of_the_request_is_still_an_answer() {
         let pulse = pulse();
-        pulse.begin(true, false);
+        pulse.begin(true, false, Mark::default());
         pulse.now(Doing::Answering);
         pulse.sent();
         check(&pulse, 200, Ok(55));

@@ -9,6 +9,7 @@ use crate::forward::Upstream;
 use crate::identity::Username;
 use crate::provider::Provider;
 use crate::provisioning::Provisioner;
+use crate::session::Endings;
 use crate::telemetry::Metrics;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -84,7 +85,7 @@ pub async fn online(config: &Config) -> Vec<Finding> {
 
 async fn upstream(config: &Config) -> Finding {
     let url = &config.upstream.url.text;
-    let probed = match Upstream::new(config, Clock::system(), Metrics::new()) {
+    let probed = match Upstream::new(config, Endings::default(), Clock::system(), Metrics::new()) {
         Ok(upstream) => upstream.probe().await,
         Err(error) => Err(error),
     };

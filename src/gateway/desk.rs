@@ -4,12 +4,16 @@ use super::Shared;
 use crate::admin::{Desk, Order, Reply};
 use crate::clock::Clock;
 use crate::directory::Whom;
+use crate::identity::Username;
 use crate::secret::Secret;
+use crate::session::Which;
 use crate::telemetry::audit::{Event, Origin};
 use async_trait::async_trait;
 
 /// More pins than anybody reads; whoever has more names the person.
 const MOST_IDENTITIES: u32 = 100_000;
+/// The same of sessions.
+const MOST_SESSIONS: u32 = 50_000;
 
 #[async_trait]
 impl Desk for Shared {
@@ -24,6 +28,12 @@ impl Desk for Shared {
     async fn carry_out(&self, order: Order) -> Reply {
         if let Order::TestUrl { provider } = &order {
             return test_url(self, provider);
+        }
+        if let Order::ListSessions { username } = &order {
+            return list_sessions(self, username.as_ref()).await;
+        }
+        if let Order::RevokeSessions { which } = &order {
+            return revoke_sessions(self, which).await;
         }
         let reply = identities(&self.lasting.identities, order.clone()).await;
         if let Some(detail) = told(&order, &reply) {
@@ -61,10 +71,13 @@ pub(crate) async fn identities(identities: &crate::directory::Identities, order:
                 reason: "one-time addresses are given out by a running gateway".to_owned(),
             };
         }
+        Order::ListSessions { .. } | Order::RevokeSessions { .. } => {
+            return Reply::Refused {
+                reason: "sessions are looked after by a running gateway".to_owned(),
+            };
+        }
     };
-    done.unwrap_or_else(|error| Reply::Refused {
-        reason: super::reload::chain(&error).join(": "),
-    })
+    done.unwrap_or_else(|error| refused(&error))
 }
 
 fn test_url(shared: &Shared, provider: &str) -> Reply {
@@ -88,6 +101,38 @@ fn test_url(shared: &Shared, provider: &str) -> Reply {
     let ticket = shared.lasting.tickets.issue(provider);
     Reply::TestUrl {
         url: format!("{public}{prefix}/test/{provider}?ticket={ticket}"),
+    }
+}
+
+async fn list_sessions(shared: &Shared, username: Option<&Username>) -> Reply {
+    let sessions = shared.gate.load_full().sessions.clone();
+    match sessions.list(username, MOST_SESSIONS).await {
+        Ok(sessions) => Reply::Sessions { sessions },
+        Err(error) => refused(&error),
+    }
+}
+
+async fn revoke_sessions(shared: &Shared, which: &Which) -> Reply {
+    let sessions = shared.gate.load_full().sessions.clone();
+    let revoked = sessions.revoke(which).await;
+    let ended = revoked.as_deref().unwrap_or_default();
+    // Also of a failure: what was in memory is over.
+    let event = which.revocation("command line", ended);
+    shared.lasting.audit.record(&Origin::default(), event);
+    match revoked {
+        Ok(sessions) => Reply::Revoked { sessions },
+        Err(error) => Reply::Refused {
+            reason: format!(
+                "{}; what the gateway had in memory is over, the rest is not: order it once more when the store works",
+                super::reload::chain(&error).join(": ")
+            ),
+        },
+    }
+}
+
+fn refused(error: &dyn std::error::Error) -> Reply {
+    Reply::Refused {
+        reason: super::reload::chain(error).join(": "),
     }
 }
 

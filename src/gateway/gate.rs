@@ -40,7 +40,12 @@ impl Gate {
         let pages = Arc::new(pages);
         let upstream = match before {
             Some(before) if same_upstream(&before.config, &config) => before.upstream.clone(),
-            _ => Upstream::new(&config, lasting.clock.clone(), lasting.metrics.clone())?,
+            _ => Upstream::new(
+                &config,
+                sessions.endings(),
+                lasting.clock.clone(),
+                lasting.metrics.clone(),
+            )?,
         };
         let providers = providers(&config, lasting, before)?;
         let login = login::Parts {
@@ -57,6 +62,7 @@ impl Gate {
             upstream: upstream.clone(),
             pages: pages.clone(),
             browsers: lasting.browsers.clone(),
+            flights: lasting.flights.clone(),
             audit: lasting.audit.clone(),
             metrics: lasting.metrics.clone(),
             clock: lasting.clock.clone(),

@@ -39,6 +39,9 @@ use tokio::task::JoinHandle;
 /// How often expired sessions are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// How long providers that are being asked may take when the process ends: a call and a little more.
+const LANDING: Duration = Duration::from_secs(12);
+
 /// Why a gateway cannot start, or a configuration cannot take effect.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -87,6 +90,7 @@ struct Lasting {
     identities: Identities,
     people: Arc<dyn People>,
     browsers: login::Browsers,
+    flights: login::Flights,
     tickets: login::Tickets,
     attempts: backdoor::Attempts,
 }
@@ -126,6 +130,7 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
         people: people::open(&config.session.store).await?,
         audit: Audit::new(clock.clone()),
         browsers: login::Browsers::new(clock.clone()),
+        flights: login::Flights::default(),
         tickets: login::Tickets::new(clock.clone()),
         attempts: backdoor::Attempts::open(&config.session.store).await?,
         metrics: metrics.clone(),
@@ -248,6 +253,13 @@ impl Running {
             Err(error) => tracing::error!(%error, "the public listener failed"),
         }
         self.admin.abort();
+        let flights = &self.shared.lasting.flights;
+        if tokio::time::timeout(LANDING, flights.landed())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some sessions may have lost their refresh tokens");
+        }
         let gate = self.shared.gate.load_full();
         if let Err(error) = gate.sessions.sweep().await {
             tracing::warn!(%error, "the last use of sessions could not be written down");

@@ -108,16 +108,34 @@ pub(super) async fn own(
             }
             Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
         },
+        ["backchannel-logout", provider] if post => match form(body).await {
+            Ok(form) => gate.login.back_channel(c, provider, &form).await,
+            Err(problem) => unread(gate, &problem, c),
+        },
+        ["frontchannel-logout", provider] if get => {
+            gate.login.front_channel(c, v, provider, query, b"").await
+        }
+        ["frontchannel-logout", provider] if post => match form(body).await {
+            Ok(form) => gate.login.front_channel(c, v, provider, query, &form).await,
+            Err(problem) => unread(gate, &problem, c),
+        },
+        ["backchannel-logout", _] => wrong_method(gate, c, "POST"),
+        ["frontchannel-logout", _] => wrong_method(gate, c, "GET, HEAD, POST"),
         ["logout"] if get => gate.login.sign_out_page(v),
         ["logout"] if post => gate.login.sign_out(c, v).await,
         ["signed-out"] if get => gate.login.signed_out(v),
+        ["account"] if get => gate.login.account(c, v).await,
+        ["account"] if post => match form(body).await {
+            Ok(form) => gate.login.end_own(c, v, &form).await,
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+        },
         ["me"] if get => gate.login.me(c, v),
         ["jwks.json"] if get => jwks(gate, c),
         ["style.css"] if get => gate.pages.style(),
         ["icon.svg"] if get => gate.pages.icon(),
         ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"]
         | ["start" | "test", _] => wrong_method(gate, c, "GET, HEAD"),
-        ["logout"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
+        ["logout" | "account"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
         _ => {
             let problem = Problem::new(
                 StatusCode::NOT_FOUND,
@@ -165,6 +183,15 @@ fn wrong_method(gate: &Gate, context: &Context, allow: &'static str) -> Response
     .header(header::ALLOW, HeaderValue::from_static(allow))
     .action("Back to the start page", "/");
     gate.pages.problem(&problem, Audience::Person, &context.id)
+}
+
+/// A provider's form that could not be read: its side wants to know that it did not work.
+fn unread(gate: &Gate, problem: &Problem, context: &Context) -> Response {
+    let problem = Problem {
+        status: StatusCode::BAD_REQUEST,
+        ..problem.clone()
+    };
+    serve::problem(gate, &problem, Audience::Machine, &context.id)
 }
 
 /// A form's bytes: bounded in size and time.

@@ -3,6 +3,7 @@
 use super::gate::Gate;
 use super::{Shared, refusal, routes};
 use crate::sanitize;
+use crate::session::{self, Live, Visitor};
 use crate::web::{Audience, Problem, RequestId, Response};
 use axum::body::Body;
 use futures_util::FutureExt;
@@ -42,7 +43,12 @@ async fn pass(
 ) -> Response {
     let audience = audience(request.headers());
     // Who is asking, by the cookie that the next step cuts out.
-    let visitor = gate.sessions.recognize(request.headers()).await;
+    let visitor = match gate.sessions.recognize(request.headers()).await {
+        Ok(Visitor::Known(live)) if is_due(shared, &live) => {
+            Box::pin(up_to_date(gate, live, request.headers())).await
+        }
+        visitor => visitor,
+    };
     let own = gate
         .is_own(request.uri().path())
         .then(|| request.headers().clone());
@@ -103,6 +109,25 @@ async fn pass(
         .metrics
         .request(class.name(), response.status().as_u16());
     response
+}
+
+/// Whether the session's provider has to be asked again: a comparison, since every request asks.
+fn is_due(shared: &Shared, live: &Live) -> bool {
+    live.upkeep_due()
+        .is_some_and(|due| due <= shared.lasting.clock.now())
+}
+
+/// The same visitor, unless the provider had to be asked first and says otherwise.
+async fn up_to_date(
+    gate: &Gate,
+    live: Arc<Live>,
+    headers: &HeaderMap,
+) -> Result<Visitor, session::Error> {
+    if gate.login.keep_up(&live).await {
+        gate.sessions.recognize(headers).await
+    } else {
+        Ok(Visitor::Known(live))
+    }
 }
 
 /// Answers a problem and writes its reason to the log, once.

@@ -1,7 +1,7 @@
 //! From verified claims to a session.
 
 use super::{Login, words};
-use crate::config::{self, OnError};
+use crate::config::{self, Config, OnError};
 use crate::directory::{Claim, Standing, Subject};
 use crate::explain::Finding;
 use crate::identity::{Person, Username};
@@ -100,6 +100,12 @@ impl Login {
             id_token: claims.id_token().cloned(),
             remember,
             max_age: None,
+            sid: claims.sid().map(str::to_owned),
+            upkeep: claims.renewal().map(|renewal| {
+                super::upkeep::next(renewal, &self.config.session, self.parts.clock.now())
+            }),
+            client: Some(context.client),
+            browser: context.browser(),
         };
         let (cookie, _) = self
             .parts
@@ -267,18 +273,29 @@ impl Login {
         username: &Username,
         candidate: &Candidate,
     ) -> Claim {
-        let users = &self.config.users;
-        let trusted = users.link_by_verified_email && users.link_providers.contains(&config.id);
-        Claim {
-            subject: subject.clone(),
-            provider: config.id.clone(),
-            username: username.clone(),
-            verified_email: candidate.verified_email.clone(),
-            link_by: match trusted {
-                true => users.link_providers.clone(),
-                false => Vec::new(),
-            },
-            facts: serde_json::to_string(candidate).ok(),
-        }
+        claim(&self.config, config, subject, username, candidate)
+    }
+}
+
+/// What the pin is asked about a candidate of this provider.
+pub(super) fn claim(
+    config: &Config,
+    provider: &config::Provider,
+    subject: &Subject,
+    username: &Username,
+    candidate: &Candidate,
+) -> Claim {
+    let users = &config.users;
+    let trusted = users.link_by_verified_email && users.link_providers.contains(&provider.id);
+    Claim {
+        subject: subject.clone(),
+        provider: provider.id.clone(),
+        username: username.clone(),
+        verified_email: candidate.verified_email.clone(),
+        link_by: match trusted {
+            true => users.link_providers.clone(),
+            false => Vec::new(),
+        },
+        facts: serde_json::to_string(candidate).ok(),
     }
 }

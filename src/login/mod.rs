@@ -5,22 +5,31 @@
 //! person, pin, session. Each handler takes a request's [`Context`] and answers a response; whatever
 //! goes wrong ends in a page with a way forward, never in a loop and never in a bare error.
 //!
+//! Afterwards, `upkeep` sees to it that a session follows its provider, and three ways lead out:
+//! `sign_out` for the person, `back_channel` and `front_channel` for the provider.
+//!
 //! This room must never hand a provider's token to a browser, and never sign in by itself after a
 //! sign-out.
 
+mod account;
+mod agent;
+mod back_channel;
 mod browsers;
 mod callback;
 mod finish;
+mod front_channel;
 mod page;
 mod sign_out;
 mod start;
 mod test;
 mod tickets;
+mod upkeep;
 mod words;
 
 pub use browsers::{Browsers, Lost, Pending, Purpose};
 pub use callback::Arrival;
 pub use tickets::Tickets;
+pub use upkeep::Flights;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind};
@@ -35,6 +44,7 @@ use crate::web::{Audience, Context, Pages, Problem, Response, ReturnPath, cookie
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
+use upkeep::Keeper;
 
 /// What the sign-in works with. [`Browsers`], [`Sessions`], [`Identities`] and unchanged providers
 /// live through a reload; the rest is built anew.
@@ -56,6 +66,8 @@ pub struct Parts {
     pub pages: Arc<Pages>,
     /// Sign-ins under way.
     pub browsers: Browsers,
+    /// Sessions whose provider is being asked.
+    pub flights: Flights,
     /// The audit log.
     pub audit: Audit,
     /// The numbers.
@@ -68,6 +80,8 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Login {
     parts: Parts,
+    /// Shared with the tasks that ask providers.
+    keeper: Arc<Keeper>,
     config: Arc<Config>,
     /// How long a remembered session lasts, if that is offered.
     remember: Option<Duration>,
@@ -103,7 +117,18 @@ impl Login {
     /// The sign-in of this configuration.
     #[must_use]
     pub fn new(config: &Arc<Config>, parts: Parts) -> Self {
+        let keeper = Keeper {
+            config: Arc::clone(config),
+            providers: parts.providers.clone(),
+            sessions: parts.sessions.clone(),
+            identities: parts.identities.clone(),
+            provisioner: parts.provisioner.clone(),
+            audit: parts.audit.clone(),
+            clock: parts.clock.clone(),
+            flights: parts.flights.clone(),
+        };
         Self {
+            keeper: Arc::new(keeper),
             config: Arc::clone(config),
             remember: config
                 .session
@@ -141,11 +166,14 @@ impl Login {
         self.address(&format!("/login?next={}", next.encoded()))
     }
 
-    /// Reads a `next` value. Our own pages are no place to return to: that would be a sign-in which
-    /// ends in a sign-in.
+    /// Reads a `next` value. Our own pages are no place to return to (that would be a sign-in which
+    /// ends in a sign-in), but for the one that shows a person's sessions.
     fn next(&self, text: Option<&str>) -> ReturnPath {
-        text.map_or_else(ReturnPath::root, ReturnPath::parse)
-            .outside(&self.config.server.prefix)
+        let next = text.map_or_else(ReturnPath::root, ReturnPath::parse);
+        if next.as_str() == self.address("/account") {
+            return next;
+        }
+        next.outside(&self.config.server.prefix)
     }
 
     /// The values of the sign-in cookie that the browser sent.
@@ -207,6 +235,18 @@ impl Login {
             .pages
             .problem(problem, Audience::Person, &context.id)
     }
+}
+
+/// An error with all its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn set_cookies<'a>(response: &mut Response, values: impl IntoIterator<Item = &'a HeaderValue>) {

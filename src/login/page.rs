@@ -61,7 +61,8 @@ impl Login {
         if live.note_bounce(self.parts.clock.now()) < BOUNCES {
             return see_other(next.as_str());
         }
-        let username = live.person().username.as_str();
+        let person = live.person();
+        let username = person.username.as_str();
         let problem = words::not_believed(self.product, username)
             .action("Try again", next.as_str())
             .action("Sign out", self.address("/logout"));

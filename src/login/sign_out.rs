@@ -1,6 +1,7 @@
 //! The sign-out, and who is signed in.
 
 use super::Login;
+use crate::provider::Farewell;
 use crate::session::{How, Visitor};
 use crate::telemetry::audit::{Event, rfc3339};
 use crate::web::{Audience, Context, FormTargets, Problem, Response, cookies, see_other};
@@ -14,7 +15,7 @@ impl Login {
     #[must_use]
     pub fn sign_out_page(&self, visitor: &Visitor) -> Response {
         let username = match visitor {
-            Visitor::Known(live) => Some(live.person().username.as_str()),
+            Visitor::Known(live) => Some(live.person().username.to_string()),
             Visitor::Stranger => None,
         };
         self.parts.pages.render(
@@ -132,24 +133,25 @@ impl Login {
             );
         }
         // The two wait for others, for a few seconds at most, so they wait together.
-        let (provider, ()) = tokio::join!(
+        let (farewell, ()) = tokio::join!(
             self.provider_sign_out(visitor),
             self.end_upstream_session(context)
         );
-        let mut response = match ended {
-            Ok(()) => {
-                let landing = provider.or_else(|| self.landing().cloned());
+        let mut response = match (ended, farewell) {
+            (Ok(()), Farewell::At(url)) => see_other(url.as_str()),
+            (Ok(()), Farewell::Local) => {
                 let own = self.address("/signed-out");
-                see_other(landing.as_ref().map_or(own.as_str(), Url::as_str))
+                see_other(self.landing().map_or(own.as_str(), Url::as_str))
             }
-            Err(error) => self.half_signed_out(context, &error),
+            (Ok(()), Farewell::Unreachable(url)) => self.only_here(context, visitor, url),
+            (Err(error), _) => self.half_signed_out(context, &error),
         };
         super::set_cookies(&mut response, [&self.parts.sessions.removal()]);
         super::set_cookies(&mut response, &self.leftovers);
         response
     }
 
-    async fn end_upstream_session(&self, context: &Context) {
+    pub(super) async fn end_upstream_session(&self, context: &Context) {
         if self.leftovers.is_empty() {
             return;
         }
@@ -167,32 +169,47 @@ impl Login {
         }
     }
 
-    /// The provider's sign-out address for this person (RP-Initiated Logout 1.0 §2), if it is wanted
-    /// and offered.
-    async fn provider_sign_out(&self, visitor: &Visitor) -> Option<Url> {
+    /// What becomes of the session at the provider, if that is wanted (RP-Initiated Logout 1.0 §2).
+    async fn provider_sign_out(&self, visitor: &Visitor) -> Farewell {
         let Visitor::Known(live) = visitor else {
-            return None;
+            return Farewell::Local;
         };
         // Whatever a provider may be called, the emergency sign-in is none.
-        if *live.how() == How::Backdoor {
-            return None;
-        }
-        if !self.config.sign_out.provider_logout {
-            return None;
+        if *live.how() == How::Backdoor || !self.config.sign_out.provider_logout {
+            return Farewell::Local;
         }
         // Gone from the configuration since the sign-in: nothing to do there.
-        let provider = self.provider(live.how().provider())?;
-        if !provider.config().logout {
-            return None;
+        let Some(provider) = self.provider(live.how().provider()) else {
+            return Farewell::Local;
+        };
+        let public = &self.config.server.public_url.url;
+        match public.join(&self.address("/signed-out")) {
+            Ok(return_to) => provider.sign_out(live.id_token(), &return_to).await,
+            Err(_) => Farewell::Local,
         }
-        let return_to = self
-            .config
-            .server
-            .public_url
-            .url
-            .join(&self.address("/signed-out"))
-            .ok()?;
-        provider.sign_out_url(live.id_token(), &return_to).await
+    }
+
+    /// The session here is over; the one at the provider may not be.
+    fn only_here(&self, context: &Context, visitor: &Visitor, url: Option<Url>) -> Response {
+        let id = match visitor {
+            Visitor::Known(live) => live.how().provider(),
+            Visitor::Stranger => "",
+        };
+        let provider = self.provider(id);
+        let name = provider.map_or(id, |provider| provider.config().name.as_str());
+        let mut problem =
+            Problem::told(StatusCode::OK, "provider_not_signed_out").with("provider", name);
+        if let Some(url) = url {
+            problem = problem.action("action.sign_out_there", url.as_str());
+        }
+        let problem = problem.action("action.continue", self.address("/signed-out"));
+        tracing::warn!(
+            request.id = context.id.as_str(),
+            code = problem.code,
+            provider = id,
+            "the provider could not be told of a sign-out, because it does not answer"
+        );
+        self.show(context, &problem)
     }
 
     /// Where a sign-out lands instead of on our page. Our own page there would be a loop.

@@ -166,11 +166,16 @@ impl Policy {
             class,
             credentials: Credentials::of(request.headers()),
         };
-        let asker = who.as_deref().map_or(Asker::Stranger, |live| Asker::Known {
-            groups: &live.person().groups,
-            backdoor: *live.how() == How::Backdoor,
-        });
-        let who = match self.decide(ask, asker) {
+        let present = who.as_deref().map(|live| (live.present(), live.how()));
+        let asker = present
+            .as_ref()
+            .map_or(Asker::Stranger, |(present, how)| Asker::Known {
+                groups: &present.person().groups,
+                backdoor: **how == How::Backdoor,
+            });
+        let verdict = self.decide(ask, asker);
+        drop(present);
+        let who = match verdict {
             Verdict::Refuse(refusal) => {
                 return Err(Box::new(Refused {
                     refusal,

@@ -108,6 +108,14 @@ impl Error {
             Self::SubjectEmpty { .. } => "subject_empty",
             Self::SubjectTooLong { .. } => "subject_too_long",
             Self::SubjectUnusable { .. } => "subject_unusable",
+            Self::RenewalRefused { .. } => "renewal_refused",
+            Self::ClaimChanged { .. } => "claim_changed",
+            Self::AnotherPerson => "another_person",
+            Self::LogoutTooOld { .. } => "logout_too_old",
+            Self::LogoutEventMissing => "logout_event_missing",
+            Self::LogoutNonce => "logout_nonce",
+            Self::LogoutOfNobody => "logout_of_nobody",
+            Self::LogoutReplayed => "logout_replayed",
             Self::UserinfoSubjectMissing => "userinfo_subject_missing",
             Self::UserinfoSubjectMismatch => "userinfo_subject_mismatch",
         }
@@ -137,7 +145,7 @@ impl Error {
             | Self::ResponseIssuerMismatch { .. }
             // A spent or foreign code came from the browser.
             | Self::CodeRefused { .. } => Blame::Client,
-            Self::Denied { .. } => Blame::Refused,
+            Self::Denied { .. } | Self::RenewalRefused { .. } => Blame::Refused,
             _ => Blame::Provider,
         }
     }
@@ -148,6 +156,15 @@ impl Error {
             Self::Denied { said }
         } else {
             Self::AuthorizationFailed { said }
+        }
+    }
+
+    /// The error of a token answer to a refresh token.
+    pub(super) fn renewal(said: Said) -> Self {
+        if said.ends_grant() {
+            Self::RenewalRefused { said }
+        } else {
+            Self::TokenRefused { said }
         }
     }
 

@@ -53,6 +53,41 @@ pub struct VerifiedClaims {
     pub(super) sources: BTreeMap<String, Source>,
     pub(super) id_token: Option<Secret<String>>,
     pub(super) lacks_userinfo: bool,
+    pub(super) refresh: Option<Renewal>,
+}
+
+/// What looks at the claims again later (RFC 6749 §6).
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// The refresh token. Works once where the provider rotates them.
+    pub token: Secret<String>,
+    /// How long the access token is good, if the provider says so.
+    pub expires_in: Option<std::time::Duration>,
+}
+
+/// Why a session has to end, by the provider's word (OpenID Connect Back-Channel Logout 1.0 §2.4), once
+/// everything about the token is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogoutToken {
+    /// The issuer, as pins have it.
+    pub issuer: String,
+    /// Whose sessions, if the token says so.
+    pub subject: Option<String>,
+    /// Which session at the provider, if the token says so. At least one of the two is there.
+    pub sid: Option<String>,
+    /// The token's own name (`jti`), for [`Provider::take_back`](super::Provider::take_back).
+    pub id: String,
+}
+
+/// What is known of a session from its sign-in, for looking again.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The issuer, as pins have it.
+    pub issuer: &'a str,
+    /// The unchanging identifier, as pins have it.
+    pub subject: &'a str,
+    /// The ID token of the sign-in, if there was one.
+    pub id_token: Option<&'a Secret<String>>,
 }
 
 impl VerifiedClaims {
@@ -94,6 +129,18 @@ impl VerifiedClaims {
         self.id_token.as_ref()
     }
 
+    /// What looks at the claims again later, if the provider gave something for it.
+    #[must_use]
+    pub fn renewal(&self) -> Option<&Renewal> {
+        self.refresh.as_ref()
+    }
+
+    /// The provider's name for its session (`sid`), for its logout channels.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.claims.get("sid").and_then(Value::as_str)
+    }
+
     /// Claims that nobody verified, for other rooms' tests.
     ///
     /// # Panics
@@ -112,6 +159,7 @@ impl VerifiedClaims {
             sources: BTreeMap::new(),
             id_token: None,
             lacks_userinfo: false,
+            refresh: None,
         }
     }
 }

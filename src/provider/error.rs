@@ -333,6 +333,35 @@ pub enum Error {
     #[error("\"{claim}\", which the person is known by, is not an identifier")]
     SubjectUnusable { claim: String },
 
+    // Looking again.
+    /// The refresh token is spent, expired or withdrawn, or the person may not any more.
+    #[error("the provider does not take the refresh token and said {said}")]
+    RenewalRefused { said: Said },
+    /// The ID token of a refresh is about another sign-in or another person (OpenID Connect Core
+    /// §12.2).
+    #[error("the ID token's \"{claim}\" is not that of the sign-in any more")]
+    ClaimChanged { claim: &'static str },
+    /// What came with a refresh is about another person.
+    #[error("what the provider says now is about another person than at the sign-in")]
+    AnotherPerson,
+
+    // Logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.6).
+    /// Older than any that is sent at the time of a sign-out.
+    #[error("the logout token was issued {age_secs} s ago; at most {limit_secs} s are accepted")]
+    LogoutTooOld { age_secs: u64, limit_secs: u64 },
+    /// It does not say that it is a logout token.
+    #[error("the logout token's \"events\" does not name the logout event")]
+    LogoutEventMissing,
+    /// It has a `nonce`, so it may be an ID token.
+    #[error("the logout token has a nonce, which is forbidden")]
+    LogoutNonce,
+    /// Neither `sub` nor `sid`, or none that sessions are known by.
+    #[error("the logout token names neither a person nor a session that could be known here")]
+    LogoutOfNobody,
+    /// It was accepted before.
+    #[error("the logout token was used before")]
+    LogoutReplayed,
+
     // Userinfo.
     /// Userinfo does not say about whom it is.
     #[error("userinfo has no sub")]

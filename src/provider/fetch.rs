@@ -216,6 +216,10 @@ impl Answer {
     }
 
     /// Whether the status says that all went well.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(super) fn is_success(&self) -> bool {
         self.status.is_success()
     }

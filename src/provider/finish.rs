@@ -10,7 +10,8 @@ use super::response::Granted;
 use super::said::{Call, Token};
 use super::subject::Numbers;
 use super::{
-    Attempt, Provider, Source, VerifiedClaims, algorithm, id_token, probe, subject, token, userinfo,
+    Attempt, Provider, Renewal, Source, VerifiedClaims, algorithm, id_token, probe, subject, token,
+    userinfo,
 };
 use crate::config::{self, Userinfo};
 use crate::secret::Secret;
@@ -81,14 +82,7 @@ impl Provider {
         issuer.check_response(granted.issuer)?;
 
         let subject_claim = self.config.subject_claim.as_str();
-        let (same_claim, same) = match subject::read(&claims, "sub", Numbers::Refuse) {
-            // Azure AD B2C's old policies give everybody this one, and tell people apart by another.
-            Err(Error::SubjectUnusable { .. }) if subject_claim != "sub" => (
-                subject_claim,
-                subject::read(&claims, subject_claim, Numbers::Refuse)?,
-            ),
-            subject => ("sub", subject?),
-        };
+        let (same_claim, same) = self.same_person(&claims)?;
         let mut gathered = Gathered::new(Source::IdToken, claims);
         match self.userinfo(metadata, &issuer, &tokens).await? {
             Told::Facts(userinfo) => {
@@ -105,7 +99,8 @@ impl Provider {
         };
         self.gather_further(metadata, &tokens, &mut gathered)
             .await?;
-        Ok(gathered.into_verified(issuer.pin(), subject, tokens.id))
+        let renewal = self.renewal(&tokens);
+        Ok(gathered.into_verified(issuer.pin(), subject, tokens.id, renewal))
     }
 
     /// Plain OAuth 2.0: the access token came straight from the token endpoint, and userinfo says
@@ -132,7 +127,30 @@ impl Provider {
         let mut gathered = Gathered::new(Source::Userinfo, claims);
         self.gather_further(metadata, &tokens, &mut gathered)
             .await?;
-        Ok(gathered.into_verified(issuer.pin(), subject, None))
+        let renewal = self.renewal(&tokens);
+        Ok(gathered.into_verified(issuer.pin(), subject, None, renewal))
+    }
+
+    /// The claim by which ID token and userinfo must agree, and what it says.
+    pub(super) fn same_person(&self, claims: &Map<String, Value>) -> Result<(&str, String), Error> {
+        let subject_claim = self.config.subject_claim.as_str();
+        match subject::read(claims, "sub", Numbers::Refuse) {
+            // Azure AD B2C's old policies give everybody this one, and tell people apart by another.
+            Err(Error::SubjectUnusable { .. }) if subject_claim != "sub" => Ok((
+                subject_claim,
+                subject::read(claims, subject_claim, Numbers::Refuse)?,
+            )),
+            subject => Ok(("sub", subject?)),
+        }
+    }
+
+    /// What looks again later, if that is wanted and the provider gave it.
+    pub(super) fn renewal(&self, tokens: &token::Tokens) -> Option<Renewal> {
+        let token = tokens.refresh.clone().filter(|_| self.config.refresh)?;
+        Some(Renewal {
+            token,
+            expires_in: tokens.expires_in,
+        })
     }
 
     /// Userinfo, where there is one and it answers.
@@ -163,7 +181,7 @@ impl Provider {
     }
 
     /// Userinfo as JSON, or as a signed JWT when its type says so.
-    async fn read_userinfo(
+    pub(super) async fn read_userinfo(
         &self,
         metadata: &Metadata,
         issuer: &Accepted,
@@ -185,7 +203,11 @@ impl Provider {
         Ok(claims)
     }
 
-    async fn ask_userinfo(&self, endpoint: &Url, tokens: &token::Tokens) -> Result<Answer, Error> {
+    pub(super) async fn ask_userinfo(
+        &self,
+        endpoint: &Url,
+        tokens: &token::Tokens,
+    ) -> Result<Answer, Error> {
         let bearer = token::bearer(&tokens.access)?;
         let call = self.http.get_as_bearer(Call::Userinfo, endpoint, &bearer);
         let answer = self
@@ -204,7 +226,7 @@ impl Provider {
     }
 
     /// Where tenants share a set of keys, a key may still belong to one of them.
-    fn check_key(
+    pub(super) fn check_key(
         &self,
         issuer: &Accepted,
         key: Option<&str>,
@@ -219,7 +241,7 @@ impl Provider {
 
     /// Checks a signature. A key that is not known yet, or that no longer fits, may be a rotation:
     /// one fresh look at the key set settles it.
-    async fn verify(
+    pub(super) async fn verify(
         &self,
         token: &UnverifiedToken<'_>,
         metadata: &Metadata,

@@ -1,6 +1,6 @@
 //! Claims as they come in, source after source, and which source gave each.
 
-use super::claims::{Source, VerifiedClaims};
+use super::claims::{Renewal, Source, VerifiedClaims};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -82,6 +82,7 @@ impl Gathered {
         issuer: &str,
         subject: String,
         id_token: Option<Secret<String>>,
+        refresh: Option<Renewal>,
     ) -> VerifiedClaims {
         VerifiedClaims {
             issuer: issuer.to_owned(),
@@ -90,6 +91,7 @@ impl Gathered {
             sources: self.sources,
             id_token,
             lacks_userinfo: self.lacks_userinfo,
+            refresh,
         }
     }
 }

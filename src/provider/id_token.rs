@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::{Map, Value};
 
 /// Clocks differ; Salesforce's tokens live for two minutes, so this must stay small.
-const LEEWAY_SECS: u64 = 60;
+pub(super) const LEEWAY_SECS: u64 = 60;
 
 /// What an ID token is compared with.
 pub(super) struct Expected<'a> {
@@ -39,18 +39,61 @@ pub(super) fn check(
         token: Token::Id,
         claims,
     };
-    claims.check_issuer(issuer)?;
-    claims.check_audience(config)?;
-    claims.check_authorized_party(&config.client_id)?;
-    claims.check_expiry(now)?;
-    claims.check_issue(now)?;
-    claims.check_start(now)?;
+    claims.check_envelope(config, issuer, now)?;
     claims.check_nonce(attempt.nonce(), config.nonce)?;
     claims.check_authentication(attempt.max_age_secs(), now)?;
-    claims.check_hash("at_hash", signed_with, access_token, || {
-        Error::AccessTokenHashMismatch
-    })?;
+    claims.check_access_token(signed_with, access_token)?;
     claims.check_hash("c_hash", signed_with, code, || Error::CodeHashMismatch)
+}
+
+/// What the ID token of a refresh is compared with.
+pub(super) struct Renewed<'a> {
+    pub(super) config: &'a config::Provider,
+    pub(super) issuer: &'a Accepted,
+    pub(super) access_token: &'a str,
+    pub(super) now: Timestamp,
+    /// The claims of the ID token of the sign-in, as far as they are still known.
+    pub(super) before: Option<&'a Map<String, Value>>,
+}
+
+/// Checks the ID token that came with a refresh (OpenID Connect Core §12.2): everything that holds
+/// for the first one, no nonce needed, and the same sign-in of the same person.
+pub(super) fn check_renewed(
+    claims: &Map<String, Value>,
+    signed_with: Algorithm,
+    expected: &Renewed<'_>,
+) -> Result<(), Error> {
+    let claims = Claims {
+        token: Token::Id,
+        claims,
+    };
+    claims.check_envelope(expected.config, expected.issuer, expected.now)?;
+    claims.check_access_token(signed_with, expected.access_token)?;
+    let Some(before) = expected.before else {
+        return Ok(());
+    };
+    let before = Claims {
+        token: Token::Id,
+        claims: before,
+    };
+    // The audience is compared with the configuration, which says the same as then.
+    for claim in ["iss", "sub", "auth_time", "nonce"] {
+        let must_be_there = matches!(claim, "iss" | "sub");
+        let (was, is) = (before.find(claim), claims.find(claim));
+        let changed = was.is_some() && is.is_some() && was != is;
+        if changed || (must_be_there && is.is_none()) {
+            return Err(Error::ClaimChanged { claim });
+        }
+    }
+    // A token from before the sign-in is somebody's copy, whatever it says.
+    let (was, is) = (before.date("iat")?, claims.date("iat")?);
+    if is
+        .zip(was)
+        .is_some_and(|(is, was)| is.saturating_add(LEEWAY_SECS) < was)
+    {
+        return Err(Error::ClaimChanged { claim: "iat" });
+    }
+    Ok(())
 }
 
 /// The claims of a token whose signature is good. `null` is the same as absent: several providers
@@ -64,11 +107,31 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    fn find(&self, claim: &str) -> Option<&'a Value> {
+    fn check_envelope(
+        &self,
+        config: &config::Provider,
+        issuer: &Accepted,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.check_issuer(issuer)?;
+        self.check_audience(config)?;
+        self.check_authorized_party(&config.client_id)?;
+        self.check_expiry(now)?;
+        self.check_issue(now)?;
+        self.check_start(now)
+    }
+
+    fn check_access_token(&self, signed_with: Algorithm, access_token: &str) -> Result<(), Error> {
+        self.check_hash("at_hash", signed_with, access_token, || {
+            Error::AccessTokenHashMismatch
+        })
+    }
+
+    pub(super) fn find(&self, claim: &str) -> Option<&'a Value> {
         self.claims.get(claim).filter(|value| !value.is_null())
     }
 
-    fn wrong_type(&self, claim: &'static str, expected: &'static str) -> Error {
+    pub(super) fn wrong_type(&self, claim: &'static str, expected: &'static str) -> Error {
         Error::ClaimType {
             token: self.token,
             claim,
@@ -95,7 +158,7 @@ impl<'a> Claims<'a> {
     }
 
     /// A NumericDate (RFC 7519 §2): whole seconds, or with a fraction.
-    fn date(&self, claim: &'static str) -> Result<Option<u64>, Error> {
+    pub(super) fn date(&self, claim: &'static str) -> Result<Option<u64>, Error> {
         self.find(claim)
             .map(|value| {
                 value
@@ -175,7 +238,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    fn check_issue(&self, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn check_issue(&self, now: Timestamp) -> Result<(), Error> {
         let issued = self.need("iat", self.date("iat")?)?;
         match issued.saturating_sub(now.as_secs()) {
             0..=LEEWAY_SECS => Ok(()),

@@ -124,6 +124,13 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
+/// The claims of an ID token that was verified once and kept since. For one of our own keeping only:
+/// nothing is checked here.
+pub(super) fn kept_claims(text: &str) -> Option<Map<String, Value>> {
+    let payload = URL_SAFE_NO_PAD.decode(text.split('.').nth(1)?).ok()?;
+    object(Token::Id, "payload", &payload).ok()
+}
+
 fn read_header(
     token: Token,
     header: &Map<String, Value>,
@@ -147,6 +154,9 @@ fn read_header(
     match header.get("typ") {
         None => {}
         Some(Value::String(kind)) if kind.eq_ignore_ascii_case("jwt") => {}
+        // OpenID Connect Back-Channel Logout 1.0 §2.4 recommends it, and demands none.
+        Some(Value::String(kind))
+            if token == Token::Logout && kind.eq_ignore_ascii_case("logout+jwt") => {}
         Some(kind) => {
             return Err(Error::TokenType {
                 token,

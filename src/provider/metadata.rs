@@ -4,7 +4,7 @@
 use super::algorithm;
 use super::error::Error;
 use super::said::printable;
-use crate::config::{self, Algorithm, Protocol, Userinfo};
+use crate::config::{self, Algorithm, LogoutStyle, Protocol, Userinfo};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
@@ -15,7 +15,7 @@ pub(super) struct Metadata {
     pub(super) token: Url,
     pub(super) userinfo: Option<Url>,
     pub(super) jwks: Option<Url>,
-    pub(super) end_session: Option<Url>,
+    pub(super) end_session: Option<EndSession>,
     /// Every authorization response carries `iss` (RFC 9207 §3).
     pub(super) promises_response_issuer: bool,
     /// What may sign the ID token: allowed by the configuration and offered by the provider.
@@ -107,7 +107,9 @@ impl Metadata {
                 None
             },
             end_session: if oidc && config.logout {
-                endpoint("end_session_endpoint", &given.end_session)?
+                let named = endpoint("end_session_endpoint", &given.end_session)?;
+                let authorization = needed("authorization_endpoint", &given.authorization)?;
+                EndSession::of(config.logout_style, named, &authorization)
             } else {
                 None
             },
@@ -120,6 +122,36 @@ impl Metadata {
         })
     }
 }
+
+/// Where and in which words the provider is told of a sign-out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EndSession {
+    /// OpenID Connect RP-Initiated Logout 1.0.
+    Oidc(Url),
+    /// Amazon Cognito's.
+    Cognito(Url),
+    /// Auth0's older one.
+    Auth0(Url),
+}
+
+impl EndSession {
+    /// `named` is the address in the file or the discovery document. Cognito's and Auth0's own are
+    /// beside their authorization endpoint.
+    fn of(style: LogoutStyle, named: Option<Url>, authorization: &Url) -> Option<Self> {
+        let beside = |path| authorization.join(path).ok();
+        match (style, named) {
+            (LogoutStyle::None, _) => None,
+            (LogoutStyle::Oidc, named) => named.map(Self::Oidc),
+            (LogoutStyle::Cognito, named) => named.or_else(|| beside("/logout")).map(Self::Cognito),
+            (LogoutStyle::Auth0, Some(named)) if named.path() != AUTH0_LOGOUT => {
+                Some(Self::Oidc(named))
+            }
+            (LogoutStyle::Auth0, named) => named.or_else(|| beside(AUTH0_LOGOUT)).map(Self::Auth0),
+        }
+    }
+}
+
+const AUTH0_LOGOUT: &str = "/v2/logout";
 
 /// The strings of a list; what else is in it is passed over.
 fn strings(document: &Map<String, Value>, name: &str) -> Option<Vec<String>> {

@@ -13,6 +13,10 @@
 //!    identity address (`salesforce`), lists of GitHub and Discord (`github`, `discord`, `pages`),
 //!    and Entra's groups where they are too many for a token (`graph`).
 //!
+//! Later, the claims may be looked at again with a refresh token (`renew`), the browser is sent away
+//! to sign out at the provider too (`sign_out`), and the provider tells of sign-outs elsewhere
+//! (`logout_token`, `seen`).
+//!
 //! The envelope is checked strictly, and what is inside is taken as real providers write it: typed
 //! structures of claims break on several of them. What must never happen here: a token that
 //! chooses its own algorithm or key, a check that is skipped because something is missing, a
@@ -37,14 +41,17 @@ mod issuer;
 mod json;
 mod jwt;
 mod keys;
+mod logout_token;
 mod metadata;
 mod pages;
 mod probe;
 mod publications;
 mod remedy;
+mod renew;
 mod response;
 mod said;
 mod salesforce;
+mod seen;
 mod sign_out;
 mod subject;
 #[cfg(test)]
@@ -54,14 +61,15 @@ mod userinfo;
 
 pub use authorize::{Ask, Attempt, Start};
 pub use blame::Blame;
-pub use claims::{Source, VerifiedClaims};
+pub use claims::{Known, LogoutToken, Renewal, Source, VerifiedClaims};
 pub use error::Error;
 pub use probe::Finding;
+pub use renew::Renewed;
 pub use said::{Call, Said, Token};
+pub use sign_out::Farewell;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Protocol};
-use crate::secret::Secret;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Phase;
 use cache::Cached;
@@ -70,6 +78,7 @@ use fetch::{Http, Limits};
 use keys::KeySet;
 use metadata::Metadata;
 use response::Response;
+use seen::Seen;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +89,6 @@ use url::Url;
 const METADATA_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// A withdrawn key must stop counting soon; a new one is fetched when it is met.
 const KEYS_MAX_AGE: Duration = Duration::from_secs(3600);
-/// Somebody who signs out does not wait long for a provider that is slow.
-const SIGN_OUT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What came back in the query or the form: names and values, decoded once, in order, repeats kept.
 pub type CallbackParams = Vec<(String, String)>;
@@ -97,6 +104,8 @@ pub struct Provider {
     proof: Proof,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
+    /// Logout tokens that were accepted.
+    seen: Seen,
 }
 
 impl fmt::Debug for Provider {
@@ -165,6 +174,7 @@ impl Provider {
             proof: Proof::new(&config.client_auth)?,
             metadata: Cached::new(METADATA_MAX_AGE, clock.clone()),
             keys: Cached::new(KEYS_MAX_AGE, clock.clone()),
+            seen: Seen::default(),
             config: config.clone(),
             redirect_uri,
             clock,
@@ -212,33 +222,6 @@ impl Provider {
             Protocol::Oidc => self.finish_oidc(&metadata, &attempt, granted, tokens).await,
             Protocol::OAuth2 => self.finish_oauth2(&metadata, granted, tokens).await,
         }
-    }
-
-    /// Where the browser goes to sign out at the provider too, if the provider offers that and its
-    /// metadata is at hand (OpenID Connect RP-Initiated Logout 1.0). Makes no call that could hang a
-    /// sign-out: metadata is used from the cache, or fetched within a short limit.
-    pub async fn sign_out_url(
-        &self,
-        id_token: Option<&Secret<String>>,
-        return_to: &Url,
-    ) -> Option<Url> {
-        if !self.config.logout {
-            return None;
-        }
-        let metadata = match self.metadata.peek() {
-            Some(entry) => entry.value,
-            None => tokio::time::timeout(SIGN_OUT_PATIENCE, self.metadata())
-                .await
-                .ok()?
-                .ok()?,
-        };
-        let end_session = metadata.end_session.as_ref()?;
-        Some(sign_out::url(
-            &self.config,
-            end_session,
-            id_token,
-            return_to,
-        ))
     }
 
     /// How it is doing.

@@ -80,3 +80,20 @@ fn fetch_name(call: Call) -> &'static str {
         _ => "\"graph_groups\"",
     }
 }
+
+impl Error {
+    /// Whether the session has to end when this comes of looking again: the provider refuses the
+    /// person (`invalid_grant` and the like), or speaks of somebody else. Anything else, a wrong
+    /// client secret too, may be over in a minute.
+    #[must_use]
+    pub const fn ends_session(&self) -> bool {
+        matches!(
+            self,
+            Self::RenewalRefused { .. }
+                | Self::ClaimChanged { .. }
+                | Self::AnotherPerson
+                | Self::UserinfoSubjectMismatch
+                | Self::IdentityMismatch
+        )
+    }
+}

@@ -15,6 +15,8 @@ pub enum Call {
     Token,
     /// The userinfo endpoint.
     Userinfo,
+    /// The address of the provider's own sign-out.
+    EndSession,
     /// Salesforce's identity address.
     Identity,
     /// GitHub's list of a person's e-mail addresses.
@@ -36,6 +38,7 @@ impl fmt::Display for Call {
             Self::Keys => "the key set",
             Self::Token => "the token endpoint",
             Self::Userinfo => "the userinfo endpoint",
+            Self::EndSession => "the end-session endpoint",
             Self::Identity => "the identity address",
             Self::Emails => "the list of e-mail addresses",
             Self::Organizations => "the list of organizations",
@@ -53,6 +56,8 @@ pub enum Token {
     Id,
     /// Userinfo in the form of a signed JWT.
     Userinfo,
+    /// The logout token of a back-channel logout.
+    Logout,
 }
 
 impl fmt::Display for Token {
@@ -60,6 +65,7 @@ impl fmt::Display for Token {
         f.write_str(match self {
             Self::Id => "the ID token",
             Self::Userinfo => "the userinfo token",
+            Self::Logout => "the logout token",
         })
     }
 }
@@ -131,6 +137,25 @@ impl Said {
                     | "oauth_approval_error_generic"
                     | "user_cancelled_authorize"
                     | "user_cancelled_login"
+            )
+    }
+}
+
+impl Said {
+    /// Whether a refresh token is worth nothing any more, or the person is not: what RFC 6749 §5.2
+    /// says, and GitHub's, Slack's and Salesforce's names for it.
+    pub(super) fn ends_grant(&self) -> bool {
+        self.is_refusal()
+            || matches!(
+                self.code.as_deref().unwrap_or_default(),
+                "invalid_grant"
+                    | "bad_refresh_token"
+                    | "invalid_refresh_token"
+                    | "token_expired"
+                    | "token_revoked"
+                    | "account_inactive"
+                    | "inactive_user"
+                    | "inactive_org"
             )
     }
 }

@@ -9,10 +9,12 @@ mod further;
 mod id_token;
 mod keys;
 mod logout;
+mod logout_token;
 mod oauth2;
 mod online_check;
 mod outages;
 mod real_answers;
+mod renew;
 mod tenants;
 mod token_answer;
 mod token_text;
@@ -23,8 +25,11 @@ mod fake;
 
 use super::jwt::UnverifiedToken;
 use super::*;
-use crate::config::{Algorithm, Claims, ClientAuth, Endpoints, ResponseMode, Userinfo};
-use fake::{Canned, FakeProvider, Key, Params, Script, ana};
+use crate::config::{
+    Algorithm, Claims, ClientAuth, Endpoints, LogoutStyle, ResponseMode, Userinfo,
+};
+use crate::secret::Secret;
+use fake::{Canned, FakeProvider, Key, LOGOUT_EVENT, Params, Script, ana};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -167,7 +172,9 @@ fn config_of(issuer: String, client_id: String, secret: &str) -> config::Provide
         // One authority loads faster than the machine's, and plain http needs none.
         ca_file: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls/ca.pem")),
         logout: true,
+        logout_style: LogoutStyle::Oidc,
         logout_returns: true,
+        refresh: true,
         signing_algs: vec![
             Algorithm::RS256,
             Algorithm::RS384,
@@ -239,7 +246,8 @@ fn a_sign_in_can_move_between_threads() {
     fn check(provider: &Provider, attempt: Attempt, response: &CallbackParams, url: &Url) {
         is_send(&provider.start(Ask::default()));
         is_send(&provider.finish(attempt, response));
-        is_send(&provider.sign_out_url(None, url));
+        is_send(&provider.sign_out(None, url));
+        is_send(&provider.logout_token(""));
         is_send(&provider.probe());
     }
     let _ = check;

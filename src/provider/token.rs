@@ -1,4 +1,5 @@
-//! The code becomes tokens (RFC 6749 §4.1.3), and the answer is read as real providers write it.
+//! The code becomes tokens (RFC 6749 §4.1.3), a refresh token others (§6), and the answer is read as
+//! real providers write it.
 
 use super::client_auth::Credentials;
 use super::error::Error;
@@ -7,10 +8,11 @@ use super::said::{Call, Said, printable};
 use crate::secret::Secret;
 use http::HeaderValue;
 use serde_json::{Map, Value};
+use std::time::Duration;
 use url::{Url, form_urlencoded};
 
-/// What the code was worth. Lifetime, scope and refresh token are not read: the gateway uses the
-/// access token once, at once.
+/// What a code or a refresh token was worth. Scopes are not read: the gateway uses the access token
+/// once, at once.
 pub(super) struct Tokens {
     /// For userinfo, and for `at_hash`.
     pub(super) access: Secret<String>,
@@ -18,6 +20,10 @@ pub(super) struct Tokens {
     pub(super) id: Option<Secret<String>>,
     /// Salesforce's address of a page about the person. Nothing in it is believed yet.
     pub(super) identity: Option<String>,
+    /// For looking again later.
+    pub(super) refresh: Option<Secret<String>>,
+    /// How long the access token is good, if the provider says so.
+    pub(super) expires_in: Option<Duration>,
 }
 
 /// One redemption of a code.
@@ -42,7 +48,25 @@ pub(super) async fn exchange(
     let answer = http
         .post_form(Call::Token, grant.endpoint, credentials.header, form)
         .await?;
-    read(&answer)
+    read(&answer, Error::token)
+}
+
+/// Redeems a refresh token. No scope is asked for: those of the sign-in stay (RFC 6749 §6).
+pub(super) async fn refresh(
+    http: &Http,
+    endpoint: &Url,
+    token: &Secret<String>,
+    credentials: Credentials,
+) -> Result<Tokens, Error> {
+    let form = form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "refresh_token")
+        .append_pair("refresh_token", token.expose())
+        .extend_pairs(&credentials.fields)
+        .finish();
+    let answer = http
+        .post_form(Call::Token, endpoint, credentials.header, form)
+        .await?;
+    read(&answer, Error::renewal)
 }
 
 fn form(grant: &Grant<'_>, credentials: &Credentials) -> String {
@@ -57,7 +81,7 @@ fn form(grant: &Grant<'_>, credentials: &Credentials) -> String {
     form.finish()
 }
 
-fn read(answer: &Answer) -> Result<Tokens, Error> {
+fn read(answer: &Answer, refusal: fn(Said) -> Error) -> Result<Tokens, Error> {
     let object = match answer.json() {
         Ok(Value::Object(object)) => object,
         _ if !answer.is_success() => return Err(answer.failure()),
@@ -66,7 +90,7 @@ fn read(answer: &Answer) -> Result<Tokens, Error> {
     };
     // GitHub and Slack answer 200 to what they refuse.
     if is_error(&object) {
-        return Err(Error::token(Said::from_json(&Value::Object(object))));
+        return Err(refusal(Said::from_json(&Value::Object(object))));
     }
     if !answer.is_success() {
         return Err(answer.failure());
@@ -88,7 +112,20 @@ fn read(answer: &Answer) -> Result<Tokens, Error> {
         access: Secret::new(access.to_owned()),
         id: text("id_token").map(|token| Secret::new(token.to_owned())),
         identity: text("id").map(str::to_owned),
+        refresh: text("refresh_token").map(|token| Secret::new(token.to_owned())),
+        expires_in: object.get("expires_in").and_then(lifetime),
     })
+}
+
+/// Seconds; some providers write them as text. Anything else, and nothing at all, is not known.
+fn lifetime(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64(),
+    };
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
 }
 
 fn is_error(object: &Map<String, Value>) -> bool {

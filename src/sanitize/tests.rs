@@ -61,6 +61,8 @@ pub(crate) fn config() -> Config {
             max_age: Duration::from_secs(604_800),
             remember_me: true,
             remember_me_max_age: Duration::from_secs(2_592_000),
+            refresh: Duration::from_secs(300),
+            stale: Duration::from_secs(3600),
         },
         providers: vec![],
         users: Users {

@@ -1,25 +1,85 @@
-//! Sessions that have just ended, so that none of them comes back.
+//! Sessions that have just ended, so that none of them comes back and none of their streams goes on.
 //!
 //! A request may be loading a session from the store at the moment in which another one ends it,
 //! and would then put it into memory once more. And a store that can be read may still refuse to
 //! delete (a full disk). So an end is noted here first; whoever loads looks here before and after.
+//!
+//! Whoever keeps a stream open listens to the bell, which rings after ends were noted, and looks
+//! whether its own session is among them. That costs nothing until something ends.
 
-use super::id::SessionId;
 use crate::clock::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tower_sessions::session::Id;
 
 /// No load takes this long: the store answers or fails within seconds.
 const MEMORY: Duration = Duration::from_secs(600);
 /// Every one of them cost somebody a sign-in, and most are forgotten after [`MEMORY`].
 const MOST: usize = 100_000;
 
+/// Names a session to what has to end with it. Nobody's is the default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Half of the store's name for it; zero for none.
+    pub(crate) name: u64,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) since: u64,
+}
+
+impl Mark {
+    pub(super) fn of(id: &Id, since: Timestamp) -> Self {
+        Self {
+            name: name(id),
+            since: since.as_millis(),
+        }
+    }
+}
+
+/// Tells open streams that sessions have ended. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Endings(pub(super) Arc<Ended>);
+
+impl Endings {
+    /// Waits until sessions end, from the moment of the call on.
+    pub fn bell(&self) -> impl Future<Output = ()> + '_ {
+        self.0.bell.notified()
+    }
+
+    /// Whether this session is among those that have just ended. For whoever was rung.
+    #[must_use]
+    pub fn include(&self, mark: Mark) -> bool {
+        mark != Mark::default() && self.0.is_over(mark)
+    }
+
+    /// Ends with the session.
+    pub async fn over(&self, mark: Mark) {
+        loop {
+            // Before the look: what is noted after it rings this bell.
+            let rung = self.bell();
+            if self.include(mark) {
+                return;
+            }
+            rung.await;
+        }
+    }
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Ended(Mutex<HashMap<SessionId, End>>);
+pub(super) struct Ended {
+    notes: Mutex<HashMap<u64, End>>,
+    /// Whoever signed in until then (milliseconds since 1970) is over, noted or not.
+    everybody: AtomicU64,
+    /// The store still has some of them.
+    everybody_stored: AtomicBool,
+    bell: Notify,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct End {
+    id: Id,
     at: Timestamp,
     /// Whether the store has deleted it.
     deleted: bool,
@@ -27,39 +87,75 @@ struct End {
 
 impl Ended {
     /// Notes an end, before anything else happens to the session.
-    pub(super) fn note(&self, id: SessionId, now: Timestamp) {
+    pub(super) fn note(&self, id: Id, now: Timestamp) {
+        self.insert(id, now, false);
+    }
+
+    /// Notes the end of one that the store does not have any more, or is about to delete by itself.
+    pub(super) fn note_gone(&self, id: Id, now: Timestamp) {
+        self.insert(id, now, true);
+    }
+
+    fn insert(&self, id: Id, at: Timestamp, deleted: bool) {
         let mut ended = self.lock();
         if ended.len() >= MOST {
             ended.retain(|_, end| !end.deleted);
         }
         // Full of sessions that the store refuses to delete: the others wait for the next sweep.
         if ended.len() < MOST {
-            ended.insert(
-                id,
-                End {
-                    at: now,
-                    deleted: false,
-                },
-            );
+            ended.insert(name(&id), End { id, at, deleted });
         }
     }
 
     /// Notes that the store has deleted the session.
-    pub(super) fn note_deleted(&self, id: SessionId) {
-        if let Some(end) = self.lock().get_mut(&id) {
+    pub(super) fn note_deleted(&self, id: &Id) {
+        if let Some(end) = self.lock().get_mut(&name(id)) {
             end.deleted = true;
         }
     }
 
-    pub(super) fn contains(&self, id: SessionId) -> bool {
-        self.lock().contains_key(&id)
+    /// Notes that everybody's session is over who signed in until now.
+    pub(super) fn note_everybody(&self, now: Timestamp) {
+        self.everybody.fetch_max(now.as_millis(), SeqCst);
+        self.everybody_stored.store(true, SeqCst);
+    }
+
+    /// When a session begins of which `now` is the time: after the last of these notes, also if the
+    /// clock was set back, or has not moved since.
+    pub(super) fn after_everybody(&self, now: Timestamp) -> Timestamp {
+        let noted = self.everybody.load(SeqCst);
+        now.max(Timestamp::from_millis(noted.saturating_add(1)))
+    }
+
+    /// Notes that the store has deleted all of these.
+    pub(super) fn note_everybody_deleted(&self) {
+        self.everybody_stored.store(false, SeqCst);
+    }
+
+    /// Until when everybody's sessions are over that the store still has.
+    pub(super) fn everybody_undeleted(&self) -> Option<Timestamp> {
+        let until = Timestamp::from_millis(self.everybody.load(SeqCst));
+        self.everybody_stored.load(SeqCst).then_some(until)
+    }
+
+    /// Tells open streams to look here.
+    pub(super) fn ring(&self) {
+        self.bell.notify_waiters();
+    }
+
+    pub(super) fn contains(&self, id: &Id) -> bool {
+        self.lock().contains_key(&name(id))
+    }
+
+    pub(super) fn is_over(&self, mark: Mark) -> bool {
+        mark.since <= self.everybody.load(SeqCst) || self.lock().contains_key(&mark.name)
     }
 
     /// Those that the store still has.
-    pub(super) fn undeleted(&self) -> Vec<SessionId> {
+    pub(super) fn undeleted(&self) -> Vec<Id> {
         let ended = self.lock();
-        let undeleted = ended.iter().filter(|(_, end)| !end.deleted);
-        undeleted.map(|(id, _)| *id).collect()
+        let undeleted = ended.values().filter(|end| !end.deleted);
+        undeleted.map(|end| end.id).collect()
     }
 
     /// Forgets what no load can bring back any more.
@@ -68,26 +164,39 @@ impl Ended {
             .retain(|_, end| !end.deleted || now.since(end.at) < MEMORY);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, End>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, End>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// 64 bits of a digest: no two of the sessions that a gateway ever has share them.
+fn name(id: &Id) -> u64 {
+    let bytes = id.0.to_be_bytes();
+    let half = bytes.first_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(half).max(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::id::SessionId;
     use super::*;
+    use futures_util::FutureExt;
+
+    fn id() -> Id {
+        SessionId::random().stored()
+    }
 
     #[test]
     fn an_end_is_remembered_until_no_load_can_be_under_way() {
         let (ended, now) = (Ended::default(), Timestamp::from_secs(1000));
-        let (gone, stuck) = (SessionId::random(), SessionId::random());
+        let (gone, stuck) = (id(), id());
         ended.note(gone, now);
         ended.note(stuck, now);
-        ended.note_deleted(gone);
+        ended.note_deleted(&gone);
         ended.sweep(now.plus(Duration::from_secs(599)));
-        assert!(ended.contains(gone) && ended.contains(stuck));
+        assert!(ended.contains(&gone) && ended.contains(&stuck));
         ended.sweep(now.plus(Duration::from_secs(600)));
-        assert!(!ended.contains(gone));
+        assert!(!ended.contains(&gone));
         assert_eq!(ended.undeleted(), [stuck]);
     }
 
@@ -95,14 +204,34 @@ mod tests {
     fn the_number_of_ends_is_bounded() {
         let (ended, now) = (Ended::default(), Timestamp::from_secs(1000));
         for _ in 0..MOST + 10 {
-            let id = SessionId::random();
-            ended.note(id, now);
-            ended.note_deleted(id);
+            ended.note_gone(id(), now);
         }
         assert!(ended.lock().len() <= MOST);
         for _ in 0..MOST + 10 {
-            ended.note(SessionId::random(), now);
+            ended.note(id(), now);
         }
         assert!(ended.lock().len() <= MOST);
+    }
+
+    #[test]
+    fn the_bell_wakes_the_streams_of_what_has_ended_and_no_others() {
+        let (endings, now) = (Endings::default(), Timestamp::from_secs(1000));
+        let (ended, goes_on) = (id(), id());
+        let mut over = Box::pin(endings.over(Mark::of(&ended, now)));
+        let mut other = Box::pin(endings.over(Mark::of(&goes_on, now)));
+        let mut nobody = Box::pin(endings.over(Mark::default()));
+        assert!(over.as_mut().now_or_never().is_none());
+        assert!(other.as_mut().now_or_never().is_none());
+        endings.0.note(ended, now);
+        endings.0.ring();
+        assert!(over.now_or_never().is_some());
+        assert!(other.as_mut().now_or_never().is_none());
+
+        endings.0.note_everybody(now);
+        endings.0.ring();
+        assert!(other.now_or_never().is_some());
+        assert!(nobody.as_mut().now_or_never().is_none());
+        let later = Mark::of(&id(), now.plus(Duration::from_millis(1)));
+        assert!(!endings.include(later));
     }
 }

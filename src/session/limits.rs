@@ -1,6 +1,6 @@
 //! When a session ends by itself.
 
-use super::live::Live;
+use super::live::{Facts, Live};
 use crate::clock::Timestamp;
 use crate::config;
 use serde::{Deserialize, Serialize};
@@ -47,13 +47,17 @@ impl Limits {
     /// When the session ends if it is not used again. A limit that has become shorter since the
     /// sign-in holds; one that has become longer does not prolong what was promised then.
     pub(super) fn end(&self, live: &Live) -> Timestamp {
-        let facts = live.facts();
+        self.end_of(live.facts(), live.last_used())
+    }
+
+    /// The same of one that may not be in memory.
+    pub(super) fn end_of(&self, facts: &Facts, last_used: Timestamp) -> Timestamp {
         let mut end = facts.expires_at;
         if let Some(longest) = self.longest(facts.kind) {
             end = end.min(facts.signed_in_at.plus(longest));
         }
         if facts.kind == Kind::Usual {
-            end = end.min(live.last_used().plus(self.idle));
+            end = end.min(last_used.plus(self.idle));
         }
         end
     }

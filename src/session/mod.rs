@@ -12,13 +12,17 @@ mod ended;
 mod id;
 mod limits;
 mod live;
+mod revoke;
 mod rules;
 mod store;
+mod which;
 
 #[cfg(test)]
 mod tests;
 
-pub use live::Live;
+pub use ended::{Endings, Mark};
+pub use live::{Live, Present};
+pub use which::{Summary, Which};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -87,6 +91,23 @@ pub struct SignedIn {
     pub remember: bool,
     /// A limit that replaces the configured ones, e.g. the backdoor's.
     pub max_age: Option<std::time::Duration>,
+    /// The provider's name for its session, for its logout channels.
+    pub sid: Option<String>,
+    /// What looks at the claims again, and when that is due.
+    pub upkeep: Option<Upkeep>,
+    /// Where the person sat: for their own list of sessions.
+    pub client: Option<std::net::IpAddr>,
+    /// The `User-Agent`, cut to 256 characters.
+    pub browser: Option<String>,
+}
+
+/// What keeps a session in step with its provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upkeep {
+    /// The refresh token. Never leaves the store but for the provider.
+    pub token: Secret<String>,
+    /// When the claims have to be looked at again.
+    pub due: Timestamp,
 }
 
 /// A signed assertion that is still fresh enough to be sent again.
@@ -112,7 +133,7 @@ struct Shared {
     store: Arc<dyn Store>,
     /// The live sessions that somebody has asked for: each is in the store too.
     known: Cache<SessionId, Arc<Live>, Weigh>,
-    ended: Ended,
+    ended: Arc<Ended>,
     clock: Clock,
     metrics: Metrics,
 }
@@ -176,7 +197,7 @@ impl Sessions {
             shared: Arc::new(Shared {
                 store,
                 known: Cache::with_weighter(KNOWN_COUNT, KNOWN_BYTES, Weigh),
-                ended: Ended::default(),
+                ended: Arc::default(),
                 clock,
                 metrics,
             }),
@@ -238,11 +259,17 @@ impl Sessions {
         if let Visitor::Known(previous) = previous {
             self.end(previous).await?;
         }
-        let live = Arc::new(self.rules.live(signed_in, self.shared.clock.now()));
-        let mut record = store::record(&live, self.rules.limits.end(&live))?;
-        self.shared.store.create(&mut record).await?;
-        self.shared.known.insert(live.id(), Arc::clone(&live));
-        self.shared.metrics.session_begun();
+        let shared = &self.shared;
+        let now = shared.ended.after_everybody(shared.clock.now());
+        let live = Arc::new(self.rules.live(signed_in, now, &shared.ended));
+        let mut record = store::record(&live, &live.present(), self.rules.limits.end(&live))?;
+        shared.store.create(&mut record).await?;
+        shared.metrics.session_begun();
+        shared.known.insert(live.id(), Arc::clone(&live));
+        // It may have been revoked already, between the store and here.
+        if shared.ended.contains(&live.stored()) {
+            self.forget(&live);
+        }
         Ok((self.rules.cookie(&live), live))
     }
 
@@ -254,16 +281,49 @@ impl Sessions {
     /// If the store cannot be reached; the session is over all the same, and each sweep tries to
     /// delete it once more.
     pub async fn end(&self, live: &Live) -> Result<(), Error> {
-        let id = live.id();
+        let shared = &self.shared;
+        let id = live.stored();
         // This order: from the first line on, nothing that is loaded gets into memory to stay.
-        self.shared.ended.note(id, self.shared.clock.now());
+        shared.ended.note(id, shared.clock.now());
         // Of one that is not in memory it is not known whether it still was; the next sweep counts.
-        if self.shared.known.remove(&id).is_some() {
-            self.shared.metrics.session_ended();
+        if self.forget(live) {
+            shared.metrics.session_ended();
         }
-        self.shared.store.delete(&id.stored()).await?;
-        self.shared.ended.note_deleted(id);
+        shared.ended.ring();
+        shared.store.delete(&id).await?;
+        shared.ended.note_deleted(&id);
         Ok(())
+    }
+
+    /// Puts what the provider says now in the place of what it said before, for every request that
+    /// comes from now on. No limit of the session moves, and one that has ended meanwhile stays
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot keep it. It is in force all the same, as the old token may work no more,
+    /// and each sweep tries to write it once more.
+    pub async fn renew(
+        &self,
+        live: &Live,
+        person: Person,
+        upkeep: Option<Upkeep>,
+    ) -> Result<(), Error> {
+        live.renew(&person, upkeep.as_ref());
+        // Memory may have lost this one and loaded another of it since.
+        match self.shared.known.get(&live.id()) {
+            Some(known) if !std::ptr::eq(&*known, live) => {
+                known.renew(&person, upkeep.as_ref());
+                self.save(&known).await
+            }
+            _ => self.save(live).await,
+        }
+    }
+
+    /// What open streams listen to.
+    #[must_use]
+    pub fn endings(&self) -> Endings {
+        Endings(Arc::clone(&self.shared.ended))
     }
 
     /// The `Set-Cookie` that removes the cookie from the browser.
@@ -290,31 +350,48 @@ impl Sessions {
         let now = shared.clock.now();
 
         let (mut touches, mut written) = (Vec::new(), Vec::new());
+        let mut unsaved = Vec::new();
         for (id, live) in shared.known.iter() {
             let last_used = live.last_used();
             let over = shared
                 .known
                 .remove_if(&id, |live| limits.is_over(live, now))
                 .is_some();
+            if over {
+                live.finish();
+                shared.ended.note_gone(live.stored(), now);
+            }
             // Of one that is over, the store may still believe that it goes on, if the limits have
             // changed; with its true end written, it goes with the others below.
             if over || live.is_unwritten(last_used) {
                 touches.push(Touch {
-                    id: id.stored(),
+                    id: live.stored(),
                     last_used,
                     expires_at: limits.end(&live),
                 });
-                written.push((live, last_used));
+                written.push((Arc::clone(&live), last_used));
+            }
+            if live.is_unsaved() {
+                unsaved.push(live);
             }
         }
+        // Also for streams that have missed their own bell: they hear this one.
+        shared.ended.ring();
 
         shared.store.touch(touches).await?;
         for (live, last_used) in written {
             live.note_written(last_used);
         }
+        for live in unsaved {
+            self.save(&live).await?;
+        }
         for id in shared.ended.undeleted() {
-            shared.store.delete(&id.stored()).await?;
-            shared.ended.note_deleted(id);
+            shared.store.delete(&id).await?;
+            shared.ended.note_deleted(&id);
+        }
+        if let Some(until) = shared.ended.everybody_undeleted() {
+            shared.store.remove(&Which::All, until).await?;
+            shared.ended.note_everybody_deleted();
         }
         shared.ended.sweep(now);
         shared.store.delete_expired(now).await?;
@@ -331,15 +408,40 @@ impl Sessions {
         Ok(self.shared.store.ready().await?)
     }
 
+    /// Takes a session out of memory; whether it was there. Its requests that are under way learn
+    /// of it too.
+    fn forget(&self, live: &Live) -> bool {
+        live.finish();
+        let known = self.shared.known.remove(&live.id());
+        known.is_some_and(|(_, known)| {
+            known.finish();
+            true
+        })
+    }
+
+    /// Writes down who the person is at present, until the store has the newest version.
+    async fn save(&self, live: &Live) -> Result<(), Error> {
+        loop {
+            let present = live.kept_present();
+            // The store changes what is there and creates nothing.
+            let record = store::record(live, &present, self.rules.limits.end(live))?;
+            self.shared.store.save(&record).await?;
+            if live.note_saved(present.version()) {
+                return Ok(());
+            }
+        }
+    }
+
     async fn load(&self, id: SessionId, now: Timestamp) -> Result<Option<Arc<Live>>, Error> {
         let shared = &self.shared;
-        if shared.ended.contains(id) {
+        let stored = id.stored();
+        if shared.ended.contains(&stored) {
             return Ok(None);
         }
-        let Some(record) = shared.store.load(&id.stored()).await? else {
+        let Some(record) = shared.store.load(&stored).await? else {
             return Ok(None);
         };
-        let Some(live) = store::live(id, record) else {
+        let Some(live) = store::live(id, record, &shared.ended) else {
             tracing::warn!("a stored session cannot be read and is as good as gone");
             return Ok(None);
         };
@@ -352,8 +454,8 @@ impl Sessions {
             .get_or_insert_with(&id, || Ok::<_, Infallible>(Arc::new(live)));
         // It may also have ended meanwhile. `end` notes that before it clears the memory, so either
         // it clears what was just put there, or its note is seen here.
-        if shared.ended.contains(id) {
-            shared.known.remove(&id);
+        if shared.ended.is_over(live.mark()) {
+            self.forget(&live);
             return Ok(None);
         }
         live.touch(now);

@@ -1,13 +1,15 @@
 //! What a reload of the configuration replaces: keys, names and limits.
 
 use super::SignedIn;
+use super::ended::Ended;
 use super::id::{KeyRing, SessionId};
 use super::limits::{Kind, Limits};
-use super::live::{Facts, Live};
+use super::live::{Facts, Live, Present};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::web::cookies;
 use http::{HeaderMap, HeaderValue};
+use std::sync::Arc;
 
 /// As many cookies of our name as are looked at. A browser sends one, or a few when old paths or
 /// domains have left some behind.
@@ -52,7 +54,7 @@ impl Rules {
     }
 
     /// A session that begins now.
-    pub(super) fn live(&self, signed_in: SignedIn, now: Timestamp) -> Live {
+    pub(super) fn live(&self, signed_in: SignedIn, now: Timestamp, ended: &Arc<Ended>) -> Live {
         let (kind, lasts) = match signed_in.max_age {
             Some(max_age) => (Kind::Fixed, Some(max_age)),
             None if signed_in.remember && self.remember_me => (Kind::Remembered, None),
@@ -60,14 +62,17 @@ impl Rules {
         };
         let lasts = lasts.or(self.limits.longest(kind)).unwrap_or_default();
         let facts = Facts {
-            person: signed_in.person,
             how: signed_in.how,
             id_token: signed_in.id_token,
+            sid: signed_in.sid,
+            client: signed_in.client,
+            browser: signed_in.browser,
             kind,
             signed_in_at: now,
             expires_at: now.plus(lasts),
         };
-        Live::new(SessionId::random(), facts, now)
+        let present = Present::new(signed_in.person, signed_in.upkeep);
+        Live::new(SessionId::random(), facts, present, now, ended)
     }
 
     /// The `Set-Cookie` of a session (RFC 6265 §4.1): without `Domain`, so that no other host gets

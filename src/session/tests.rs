@@ -1,5 +1,8 @@
 //! One suite, run against every store.
 
+mod revocation;
+
+use super::Which as Named;
 use super::*;
 use crate::config::Session as Config;
 use crate::identity::Username;
@@ -87,6 +90,19 @@ impl Store for Spy {
         self.call(true)?;
         self.store.delete_expired(now).await
     }
+    async fn find(
+        &self,
+        which: &Named,
+        now: Timestamp,
+        limit: u32,
+    ) -> session_store::Result<Vec<Record>> {
+        self.call(false)?;
+        self.store.find(which, now, limit).await
+    }
+    async fn remove(&self, which: &Named, until: Timestamp) -> session_store::Result<Vec<Record>> {
+        self.call(true)?;
+        self.store.remove(which, until).await
+    }
     async fn count(&self) -> session_store::Result<usize> {
         self.call(false)?;
         self.store.count().await
@@ -123,6 +139,8 @@ fn config(store: config::Store) -> Config {
         max_age: 7 * DAY,
         remember_me: true,
         remember_me_max_age: 30 * DAY,
+        refresh: Duration::from_secs(300),
+        stale: Duration::from_secs(3600),
     }
 }
 
@@ -211,6 +229,10 @@ fn signed_in(name: &str) -> SignedIn {
         id_token: Some(Secret::new("e30.e30.c2ln".to_owned())),
         remember: false,
         max_age: None,
+        sid: None,
+        upkeep: None,
+        client: None,
+        browser: None,
     }
 }
 
@@ -264,7 +286,17 @@ async fn a_known_session_costs_no_store_round_trip() {
 async fn everything_about_a_session_survives_in_the_store() {
     for which in STORES {
         let bench = Bench::new(which).await;
-        let (cookie, live) = bench.sign_in("ana").await;
+        let full = SignedIn {
+            sid: Some("s-1".to_owned()),
+            upkeep: Some(Upkeep {
+                token: Secret::new("refresh".to_owned()),
+                due: Timestamp::from_secs(7),
+            }),
+            client: Some([192, 0, 2, 7].into()),
+            browser: Some("Firefox/1".to_owned()),
+            ..signed_in("ana")
+        };
+        let (cookie, live) = bench.sign_in_as(full).await;
         let again = bench.forgetful();
         let Visitor::Known(loaded) = again.recognize(&headers(&[&cookie])).await.unwrap() else {
             panic!("a stranger");
@@ -275,6 +307,10 @@ async fn everything_about_a_session_survives_in_the_store() {
         assert_eq!(loaded.signed_in_at(), live.signed_in_at());
         assert_eq!(loaded.expires_at(), live.expires_at());
         assert_eq!(loaded.label(), live.label());
+        assert_eq!(loaded.upkeep(), live.upkeep());
+        assert_eq!(loaded.upkeep_due(), Some(Timestamp::from_secs(7)));
+        assert_eq!(loaded.sid(), Some("s-1"));
+        assert_eq!(loaded.summary(), live.summary());
         let before = bench.calls();
         assert_eq!(who(&again, &[&cookie]).await.unwrap(), "ana");
         assert_eq!(bench.calls(), before, "the second time it is in memory");
@@ -494,6 +530,10 @@ async fn a_limit_that_comes_with_the_sign_in_replaces_all_others() {
     let backdoor = |max_age, remember| SignedIn {
         how: How::Backdoor,
         max_age: Some(max_age),
+        sid: None,
+        upkeep: None,
+        client: None,
+        browser: None,
         remember,
         ..signed_in("ana")
     };
@@ -575,6 +615,21 @@ async fn a_sweep_writes_only_what_was_used() {
         }
         async fn delete_expired(&self, now: Timestamp) -> session_store::Result<()> {
             self.0.delete_expired(now).await
+        }
+        async fn find(
+            &self,
+            which: &Named,
+            now: Timestamp,
+            limit: u32,
+        ) -> session_store::Result<Vec<Record>> {
+            self.0.find(which, now, limit).await
+        }
+        async fn remove(
+            &self,
+            which: &Named,
+            until: Timestamp,
+        ) -> session_store::Result<Vec<Record>> {
+            self.0.remove(which, until).await
         }
         async fn count(&self) -> session_store::Result<usize> {
             self.0.count().await
@@ -661,7 +716,7 @@ async fn what_is_not_in_the_store_is_not_created_by_a_change() {
     for which in STORES {
         let bench = Bench::new(which).await;
         let (_, live) = bench.sign_in("ana").await;
-        let mut record = store::record(&live, live.expires_at()).unwrap();
+        let mut record = store::record(&live, &live.present(), live.expires_at()).unwrap();
         assert!(bench.spy.create(&mut record).await.is_err(), "it is there");
         bench.sessions.end(&live).await.unwrap();
         let late = Touch {
@@ -680,7 +735,7 @@ async fn a_change_is_kept() {
     for which in STORES {
         let bench = Bench::new(which).await;
         let (_, live) = bench.sign_in("ana").await;
-        let mut record = store::record(&live, live.expires_at()).unwrap();
+        let mut record = store::record(&live, &live.present(), live.expires_at()).unwrap();
         record.data.insert("more".to_owned(), 1.into());
         bench.spy.save(&record).await.unwrap();
         assert_eq!(bench.spy.load(&record.id).await.unwrap(), Some(record));
@@ -731,7 +786,7 @@ async fn a_record_of_another_form_is_a_stranger() {
     for which in STORES {
         let bench = Bench::new(which).await;
         let (cookie, live) = bench.sign_in("ana").await;
-        let mut record = store::record(&live, live.expires_at()).unwrap();
+        let mut record = store::record(&live, &live.present(), live.expires_at()).unwrap();
         record.data.insert("session".to_owned(), "of old".into());
         bench.spy.save(&record).await.unwrap();
         assert_eq!(who(&bench.forgetful(), &[&cookie]).await, None);

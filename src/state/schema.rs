@@ -76,6 +76,25 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX memberships_by_group ON memberships (group_key);
 ",
+    "
+    -- What sessions are found by, computed from what is in them, so that the two cannot differ. A
+    -- record that is no JSON has none of it.
+    ALTER TABLE sessions ADD COLUMN username TEXT COLLATE NOCASE
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.person.username' END) VIRTUAL;
+    ALTER TABLE sessions ADD COLUMN provider TEXT
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.how.id' END) VIRTUAL;
+    ALTER TABLE sessions ADD COLUMN issuer TEXT
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.how.issuer' END) VIRTUAL;
+    ALTER TABLE sessions ADD COLUMN subject TEXT
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.how.subject' END) VIRTUAL;
+    ALTER TABLE sessions ADD COLUMN sid TEXT
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.sid' END) VIRTUAL;
+    ALTER TABLE sessions ADD COLUMN signed_in_at INTEGER
+        AS (CASE WHEN json_valid(data) THEN data ->> '$.session.signed_in_at' END) VIRTUAL;
+    CREATE INDEX sessions_by_username ON sessions (username);
+    CREATE INDEX sessions_by_subject ON sessions (provider, subject);
+    CREATE INDEX sessions_by_sid ON sessions (provider, sid);
+",
 ];
 
 /// Reads whose file this is, without a change to it.

@@ -45,6 +45,29 @@ pub enum Event {
         /// How the person had signed in.
         provider: String,
     },
+    /// A session ended by the provider's word, or because the provider could not be asked.
+    SessionEnded {
+        /// Whose.
+        username: String,
+        /// How the person had signed in.
+        provider: String,
+        /// `back_channel_logout`, `front_channel_logout`, `provider_unavailable`, or the code of what
+        /// refuses the person now.
+        reason: String,
+        /// The reason in full.
+        detail: String,
+    },
+    /// Sessions were ended by somebody who need not be their owner.
+    Revocation {
+        /// Whose; none for everybody's, and where none was found.
+        username: Option<String>,
+        /// The owner's name, an administrator's, or `command line`.
+        by: String,
+        /// How many ended.
+        count: usize,
+        /// Which were meant, in words.
+        which: String,
+    },
     /// A person was made known to Bitbucket or the directory, or could not be.
     Provisioning {
         /// Who.

@@ -30,6 +30,19 @@ impl Context {
         }
     }
 
+    /// What the browser says it is (`User-Agent`), cut to 256 visible characters.
+    #[must_use]
+    pub fn browser(&self) -> Option<String> {
+        let said = self.headers.get(header::USER_AGENT)?;
+        let said: String = String::from_utf8_lossy(said.as_bytes())
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(256)
+            .collect();
+        let said = said.trim();
+        (!said.is_empty()).then(|| said.to_owned())
+    }
+
     /// Whether a `POST` came from one of our own pages, and not from a page elsewhere.
     ///
     /// `Sec-Fetch-Site` decides where there is one: no page can forge it. It is missing on plain
@@ -254,6 +267,16 @@ mod tests {
             ],
             false,
         );
+    }
+
+    #[test]
+    fn a_browsers_name_is_short_and_visible() {
+        let named = |name: &str| context(&[("user-agent", name)]).browser();
+        assert_eq!(named("Firefox/1").as_deref(), Some("Firefox/1"));
+        assert_eq!(named("a\tb").as_deref(), Some("ab"));
+        assert_eq!(named("  "), None);
+        assert_eq!(named(&"é".repeat(400)).unwrap().chars().count(), 256);
+        assert_eq!(context(&[]).browser(), None);
     }
 
     #[test]

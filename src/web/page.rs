@@ -14,12 +14,13 @@ fn json(value: &minijinja::Value) -> Result<String, minijinja::Error> {
 }
 
 /// The built-in templates. `layout.html` frames the others.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("error.html", include_str!("templates/error.html")),
     ("sign-out.html", include_str!("templates/sign-out.html")),
     ("signed-out.html", include_str!("templates/signed-out.html")),
+    ("account.html", include_str!("templates/account.html")),
     ("backdoor.html", include_str!("templates/backdoor.html")),
     ("test.html", include_str!("templates/test.html")),
 ];
@@ -298,6 +299,17 @@ mod tests {
             context! { title => h, username => h, back => h },
         );
         check("signed-out.html", context! { title => h });
+        let at = || context! { exact => h, shown => h };
+        let session = context! { handle => h, this => true, provider => h, client => h, agent => h,
+        browser => h, system => h, remembered => true, signed_in => at(), last_used => at(), expires => at() };
+        check(
+            "account.html",
+            context! { title => h, username => h, sessions => [session], others => true, more => true },
+        );
+        check(
+            "account.html",
+            context! { title => h, username => h, asks => true },
+        );
         check(
             "backdoor.html",
             context! { title => h, message => h, action => h, next => h, username => h,
@@ -325,6 +337,7 @@ mod tests {
             "error",
             "sign-out",
             "signed-out",
+            "account",
             "backdoor",
             "test",
         ];

@@ -62,6 +62,20 @@ impl Problem {
         self
     }
 
+    /// A problem that is told by its code alone.
+    #[must_use]
+    pub fn told(status: StatusCode, code: &'static str) -> Self {
+        Self::new(status, code, code, code)
+    }
+
+    /// A value that the reason in full names.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let detail = self.detail.get_or_insert_default();
+        detail.push_str(&format!("{name}: {} ", value.into()));
+        self
+    }
+
     /// Names a suspect.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {

@@ -13,9 +13,11 @@
 mod support;
 
 mod access;
+mod account;
 mod assertion;
 mod attacks;
 mod backdoor;
+mod channels;
 mod failures;
 mod headers;
 mod operations;
@@ -24,6 +26,7 @@ mod people;
 mod presets;
 mod providers;
 mod proxy;
+mod refresh;
 mod reload;
 mod sessions;
 mod sign_in;

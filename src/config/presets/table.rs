@@ -6,9 +6,9 @@
 //! A username is never taken from what several people may have alike, such as a nickname, and never
 //! falls back to an identifier that says nothing: a refusal that names the missing claim is better.
 
-use super::{CLIENT_ID, Discovery, Issuer, Method, Preset, PresetClaims, PresetStep};
+use super::{Asking, CLIENT_ID, Discovery, Issuer, Method, Preset, PresetClaims, PresetStep};
 use crate::config::values::Choice;
-use crate::config::{EmailTrust, Fetch, Nonce, Protocol, ResponseMode, Userinfo};
+use crate::config::{EmailTrust, Fetch, LogoutStyle, Nonce, Protocol, ResponseMode, Userinfo};
 
 impl Choice for &'static Preset {
     const NAMES: &'static [(&'static str, Self)] = &[
@@ -63,6 +63,20 @@ const STANDARD_CLAIMS: PresetClaims = PresetClaims {
 /// The scopes of OpenID Connect Core §5.4 that say who somebody is.
 const STANDARD_SCOPES: &[&str] = &["openid", "profile", "email"];
 
+/// OpenID Connect Core §11.
+const OFFLINE_ACCESS: Asking = Asking {
+    scopes: &["offline_access"],
+    params: &[],
+    unasked: true,
+};
+
+/// A refresh token comes unasked, or nothing asks for one: the scope of the others is unknown there,
+/// or makes a session that outlives the person's own (Keycloak's offline sessions).
+const UNASKED: Asking = Asking {
+    scopes: &[],
+    ..OFFLINE_ACCESS
+};
+
 /// Any OpenID Connect provider, found by discovery.
 const OIDC: Preset = Preset {
     name: "oidc",
@@ -86,7 +100,9 @@ const OIDC: Preset = Preset {
     fetch_for: &[],
     email_trust: EmailTrust::UnlessDenied,
     anybody: None,
+    logout_style: LogoutStyle::Oidc,
     logout_returns: true,
+    refresh: OFFLINE_ACCESS,
     claims: STANDARD_CLAIMS,
 };
 
@@ -97,6 +113,7 @@ const OAUTH2: Preset = Preset {
     issuer: Issuer::Origin,
     scopes: &[],
     userinfo: Userinfo::Required,
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["login", "username", "preferred_username"],
         display_name: &["name", "display_name"],
@@ -117,6 +134,10 @@ const SALESFORCE: Preset = Preset {
     userinfo: Userinfo::Required,
     // The logout address ignores `post_logout_redirect_uri`.
     logout_returns: false,
+    refresh: Asking {
+        scopes: &["refresh_token"],
+        ..UNASKED
+    },
     claims: PresetClaims {
         // There is no claim for groups; this is the custom attribute that the guide sets up, and
         // custom attributes are always one string.
@@ -204,6 +225,13 @@ const GOOGLE: Preset = Preset {
     issuer_aliases: &["accounts.google.com"],
     client_auth: Method::Post,
     anybody: Some("[providers.require] hd = \"example.com\" lets in your Workspace domain alone"),
+    // It has no address for that.
+    logout_style: LogoutStyle::None,
+    // Without consent there is one at the very first sign-in only. It refuses `offline_access`.
+    refresh: Asking {
+        params: &[("access_type", "offline"), ("prompt", "consent")],
+        ..UNASKED
+    },
     claims: PresetClaims {
         username: &["email"],
         // Groups are in the Directory API only, for a service account.
@@ -232,6 +260,8 @@ const AUTH0: Preset = Preset {
     label: Some("Auth0"),
     issuer: Issuer::Like("https://example.eu.auth0.com/"),
     client_auth: Method::Post,
+    // Tenants made before the end of 2023 do not name the address of OpenID Connect's.
+    logout_style: LogoutStyle::Auth0,
     claims: PresetClaims {
         // `nickname` is what stands before the @ of whatever address, so others may have the same.
         username: &["preferred_username", "username", "email"],
@@ -245,6 +275,7 @@ const KEYCLOAK: Preset = Preset {
     name: "keycloak",
     label: Some("Keycloak"),
     issuer: Issuer::Like("https://keycloak.example.com/realms/example"),
+    refresh: UNASKED,
     claims: PresetClaims {
         groups: &["groups", "realm_access.roles"],
         // "Full group path" is on by default: `/developers`, `/developers/backend`.
@@ -259,6 +290,9 @@ const COGNITO: Preset = Preset {
     name: "cognito",
     label: Some("Amazon Cognito"),
     issuer: Issuer::Like("https://cognito-idp.REGION.amazonaws.com/USER-POOL-ID"),
+    logout_style: LogoutStyle::Cognito,
+    // `offline_access` is refused there.
+    refresh: UNASKED,
     claims: PresetClaims {
         // In the ID token, and in userinfo.
         username: &["cognito:username", "username"],
@@ -274,6 +308,8 @@ const ONELOGIN: Preset = Preset {
     label: Some("OneLogin"),
     issuer: Issuer::Like("https://example.onelogin.com/oidc/2"),
     scopes: &["openid", "profile", "email", "groups"],
+    // The second version does not know `offline_access`.
+    refresh: UNASKED,
     ..OIDC
 };
 
@@ -282,6 +318,7 @@ const PINGFEDERATE: Preset = Preset {
     name: "pingfederate",
     label: Some("PingFederate"),
     issuer: Issuer::Like("https://sso.example.com"),
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["preferred_username", "sub"],
         email: &["email", "mail"],
@@ -309,6 +346,7 @@ const ADFS: Preset = Preset {
     scopes: &["openid", "profile", "email", "allatclaims"],
     // It accepts only tokens for itself, and says nothing but `sub`.
     userinfo: Userinfo::Off,
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["upn", "unique_name"],
         email: &["email", "upn"],
@@ -327,6 +365,7 @@ const GITLAB: Preset = Preset {
     // The ID token has hardly more than `sub` and the address.
     userinfo: Userinfo::Required,
     anybody: Some("[providers.require] groups_direct = \"example\" lets in your group alone"),
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["preferred_username", "nickname"],
         groups: &["groups_direct", "groups"],
@@ -409,6 +448,7 @@ const SLACK: Preset = Preset {
     anybody: Some(
         "[providers.require] \"https://slack.com/team_id\" = \"T…\" lets in your workspace alone",
     ),
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["email"],
         groups: &[],
@@ -451,6 +491,7 @@ const LINKEDIN: Preset = Preset {
     // Its ID tokens have none.
     nonce: Nonce::Optional,
     anybody: Some("users.allowed_domains lets in addresses of your domains alone"),
+    refresh: UNASKED,
     claims: PresetClaims {
         username: &["email"],
         groups: &[],
@@ -470,6 +511,11 @@ const APPLE: Preset = Preset {
     response_mode: ResponseMode::FormPost,
     userinfo: Userinfo::Off,
     anybody: Some("users.allowed_domains lets in addresses of your domains alone"),
+    // It wants to be asked once a day at most, and then only says whether the account is there.
+    refresh: Asking {
+        unasked: false,
+        ..UNASKED
+    },
     claims: PresetClaims {
         username: &["email"],
         // The name comes in the form of the first sign-in only, and nobody signs it.

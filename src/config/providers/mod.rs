@@ -4,6 +4,7 @@ mod addresses;
 mod claims;
 mod client_auth;
 mod fetch;
+mod refresh;
 mod request;
 mod require;
 mod table;
@@ -19,7 +20,7 @@ use super::presets::Preset;
 use super::problems::{Mistake, mistake, quoted};
 use super::reader::{Read, Section};
 use super::values::{Chosen, all};
-use super::{EmailTrust, Protocol, Provider, ResponseMode, SignIn, Users, keys};
+use super::{EmailTrust, LogoutStyle, Protocol, Provider, ResponseMode, SignIn, Users, keys};
 
 pub(super) fn read(
     root: &Section<'_>,
@@ -62,6 +63,8 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
         text => Ok(text.to_owned()),
     });
     let logout = logout(section);
+    let logout_style = section.find::<Chosen<LogoutStyle>>("logout_style");
+    let refresh = section.find::<bool>("refresh");
     let ca_file = keys::certificates(section, "ca_file");
     let claims = claims::read(&section.table("claims"), &preset.claims, users);
     let require = require::read(section);
@@ -100,6 +103,8 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
     limited?;
     let addresses = addresses?;
     let id = id?;
+    let (mut scopes, mut extra_params) = (scopes?, extra_params?);
+    let refresh = refresh::ask(preset, refresh?, &mut scopes, &mut extra_params);
     Ok(Provider {
         preset: preset.name,
         name: name?.unwrap_or_else(|| preset.label.unwrap_or(&id).to_owned()),
@@ -111,12 +116,14 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
         userinfo: addresses.userinfo,
         client_id: client_id?,
         client_auth: client_auth?,
-        scopes: scopes?,
+        scopes,
         pkce: pkce?,
-        extra_params: extra_params?,
+        extra_params,
         ca_file: ca_file?,
         logout: logout?,
+        logout_style: logout_style?.map_or(preset.logout_style, |Chosen(style)| style),
         logout_returns: preset.logout_returns,
+        refresh,
         signing_algs: signing_algs?,
         response_mode: response_mode?.map_or(preset.response_mode, |Chosen(mode)| mode),
         extra_audiences: extra_audiences?,
@@ -181,7 +188,8 @@ fn client_id(text: &str) -> Result<String, Mistake> {
 fn logout(section: &Section<'_>) -> Read<bool> {
     let logout = section.get::<bool>("logout")?;
     if !logout {
-        section.useless("end_session_endpoint", "logout is false")?;
+        let names = ["end_session_endpoint", "logout_style"];
+        all(names.map(|name| section.useless(name, "logout is false")))?;
     }
     Ok(logout)
 }
@@ -198,6 +206,7 @@ fn oidc_only(section: &Section<'_>, preset: &Preset) -> Read<()> {
         "extra_audiences",
         "issuer_aliases",
         "nonce",
+        "logout_style",
     ];
     let why = "plain OAuth 2.0 has no ID token and no discovery";
     all(names.map(|name| section.useless(name, why))).map(drop)

@@ -6,7 +6,7 @@ use crate::config::spec::Default::{Required, Unset, Value};
 use crate::config::spec::Shape::{self, Flag, Secret, Text, Texts};
 use crate::config::spec::{Table, key};
 use crate::config::values::{Choice, choices};
-use crate::config::{Algorithm, EmailTrust, Fetch, Nonce, ResponseMode, Userinfo};
+use crate::config::{Algorithm, EmailTrust, Fetch, LogoutStyle, Nonce, ResponseMode, Userinfo};
 
 const PRESETS: &str = "the preset's";
 const DISCOVERED: &str = "from discovery";
@@ -215,6 +215,18 @@ pub(in crate::config) static TABLE: Table = Table {
             "Whether signing out ends the session there too, when it offers that.",
         ),
         key(
+            "logout_style",
+            Shape::Choice(choices::<LogoutStyle>),
+            Unset(PRESETS, r#""cognito""#),
+            "In which words it is told of a sign-out. auth0: OpenID Connect's where an address is known, else /v2/logout.",
+        ),
+        key(
+            "refresh",
+            Flag,
+            Unset("none is asked for, and one that comes is used", "true"),
+            "Whether sessions follow the provider by a refresh token. true: one is asked for with what the preset knows (offline_access, …), which may show people a page of consent. false: none is used.",
+        ),
+        key(
             "ca_file",
             Text,
             Unset("the machine's authorities", r#""provider-ca.pem""#),
@@ -281,5 +293,14 @@ impl Choice for Userinfo {
         ("off", Self::Off),
         ("optional", Self::Optional),
         ("required", Self::Required),
+    ];
+}
+
+impl Choice for LogoutStyle {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("oidc", Self::Oidc),
+        ("cognito", Self::Cognito),
+        ("auth0", Self::Auth0),
+        ("none", Self::None),
     ];
 }

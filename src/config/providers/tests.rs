@@ -2,7 +2,9 @@ mod presets;
 mod strangers;
 
 use crate::config::testing::{Try, accepted, refused, warned};
-use crate::config::{Algorithm, EmailTrust, Nonce, Protocol, Provider, ResponseMode, Userinfo};
+use crate::config::{
+    Algorithm, EmailTrust, LogoutStyle, Nonce, Protocol, Provider, ResponseMode, Userinfo,
+};
 
 /// An OpenID Connect provider; lines of a test begin at 6.
 fn oidc(lines: &str) -> String {
@@ -468,4 +470,35 @@ fn providers_are_written_with_two_brackets() {
     Try::new(&oidc("").replace("[[providers]]", "[[provider]]"))
         .without_provider()
         .refused(&["1:3: provider: unknown key; did you mean \"providers\"?"]);
+}
+
+#[test]
+fn a_refresh_token_is_asked_for_only_when_the_file_says_so() {
+    let plain = one(&oidc(""));
+    assert!(plain.refresh && !plain.scopes.contains(&"offline_access".to_owned()));
+    let asked = one(&oidc("refresh = true"));
+    let scopes = ["openid", "profile", "email", "offline_access"];
+    assert!(asked.refresh && asked.scopes == scopes);
+    // What the file says itself stays as it is.
+    let written = one(&oidc(
+        "refresh = true\nscopes = [\"offline_access\", \"openid\"]",
+    ));
+    assert_eq!(written.scopes, ["offline_access", "openid"]);
+    let off = one(&oidc("refresh = false"));
+    assert!(!off.refresh && off.scopes == plain.scopes);
+    with(
+        "refresh = \"yes\"",
+        &["6:11: providers.a.refresh: must be true or false, not a string"],
+    );
+}
+
+#[test]
+fn a_sign_out_has_a_style() {
+    assert_eq!(one(&oidc("")).logout_style, LogoutStyle::Oidc);
+    let cognito = one(&oidc("logout_style = \"cognito\""));
+    assert_eq!(cognito.logout_style, LogoutStyle::Cognito);
+    with(
+        "logout = false\nlogout_style = \"auth0\"",
+        &["7:16: providers.a.logout_style: has no effect: logout is false"],
+    );
 }

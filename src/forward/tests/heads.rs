@@ -294,7 +294,8 @@ async fn an_old_client_and_an_old_upstream_are_understood() {
 async fn upstream(change: impl FnOnce(&mut Config)) -> (Far, Arc<Upstream>) {
     let far = Far::listen().await;
     let config = settings(far.address(), change);
-    let upstream = Upstream::new(&config, Clock::system(), Metrics::new()).unwrap();
+    let upstream =
+        Upstream::new(&config, Endings::default(), Clock::system(), Metrics::new()).unwrap();
     (far, upstream)
 }
 

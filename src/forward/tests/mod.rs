@@ -2,6 +2,7 @@
 //! this room, and an upstream whose every byte the test says.
 
 mod bodies;
+mod ends;
 mod expect;
 mod heads;
 mod limits;
@@ -16,6 +17,7 @@ use crate::config::{Config, Kind, Origin};
 use crate::identity::{DisplayName, Email, GroupName, Person, Username};
 use crate::listener::{Listener, Options};
 use crate::sanitize::{Sanitizer, tests::config};
+use crate::session::{Endings, Live};
 use crate::telemetry::Metrics;
 use crate::web::Response;
 use arc_swap::ArcSwapOption;
@@ -125,8 +127,14 @@ impl Way {
         let far = Far::listen().await;
         let config = settings(far.address(), change);
         let metrics = Metrics::new();
-        let upstream = Upstream::new(&config, Clock::system(), metrics.clone()).unwrap();
-        let address = serve(&config, upstream, person);
+        let upstream = Upstream::new(
+            &config,
+            Endings::default(),
+            Clock::system(),
+            metrics.clone(),
+        )
+        .unwrap();
+        let address = serve(&config, upstream, person, None);
         Self {
             far,
             address,
@@ -169,13 +177,18 @@ fn settings(upstream: SocketAddr, change: impl FnOnce(&mut Config)) -> Config {
 }
 
 /// Listens, cleans and forwards as the gateway does.
-fn serve(config: &Config, upstream: Arc<Upstream>, person: Option<Person>) -> SocketAddr {
+fn serve(
+    config: &Config,
+    upstream: Arc<Upstream>,
+    person: Option<Person>,
+    owner: Option<Arc<Live>>,
+) -> SocketAddr {
     let sanitizer = Arc::new(Sanitizer::new(config));
     let kind = config.upstream.kind;
     let person = person.map(Arc::new);
     let handler = move |request: Request<Body>, peer| {
         let (upstream, sanitizer) = (Arc::clone(&upstream), Arc::clone(&sanitizer));
-        let person = person.clone();
+        let (person, owner) = (person.clone(), owner.clone());
         async move {
             let request = sanitizer.clean(request, peer).unwrap();
             let assertion = ArcSwapOption::empty();
@@ -183,7 +196,7 @@ fn serve(config: &Config, upstream: Arc<Upstream>, person: Option<Person>) -> So
                 person,
                 assertion: &assertion,
             });
-            match upstream.pass(request, who).await {
+            match upstream.pass(request, who, owner.as_deref()).await {
                 Ok(response) => response,
                 Err(error) => problem(&error, kind),
             }

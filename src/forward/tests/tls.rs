@@ -149,7 +149,13 @@ fn the_end_of_the_client_certificate_is_in_the_metrics() {
             config.upstream.ca_file = Some(file(&dir, "ca.pem", &authority.pem()));
             config.upstream.client_tls = client_tls;
         });
-        Upstream::new(&config, Clock::system(), metrics.clone()).unwrap();
+        Upstream::new(
+            &config,
+            Endings::default(),
+            Clock::system(),
+            metrics.clone(),
+        )
+        .unwrap();
         metrics.render().contains("own.pem\"} 1999987200\n")
     };
     assert!(prepare("https://127.0.0.1", Some(files.clone())));
@@ -174,7 +180,8 @@ fn files_that_cannot_be_used_stop_the_start() {
             config.upstream.ca_file = Some(ca_file.clone());
             change(config);
         });
-        let error = Upstream::new(&config, Clock::system(), Metrics::new()).unwrap_err();
+        let error = Upstream::new(&config, Endings::default(), Clock::system(), Metrics::new())
+            .unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
     };
     let missing = dir.path().join("missing.pem");

@@ -3,24 +3,30 @@
 
 mod memory;
 mod sqlite;
+mod traits;
 
 pub(super) use memory::MemoryStore;
 pub(super) use sqlite::SqliteStore;
+pub(super) use traits::Traits;
 
-use super::How;
+use super::ended::Ended;
 use super::id::SessionId;
 use super::limits::Kind;
-use super::live::{Facts, Live};
+use super::live::{Facts, Live, Present};
+use super::{How, Upkeep, Which};
 use crate::clock::Timestamp;
 use crate::identity::Person;
 use crate::secret::Secret;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
+use traits::Index;
 
 /// The facts of a session, in [`Record::data`].
 const FACTS: &str = "session";
@@ -39,6 +45,11 @@ pub(super) trait Store: SessionStore {
     async fn touch(&self, used: Vec<Touch>) -> Result<()>;
     /// Deletes what has expired by now.
     async fn delete_expired(&self, now: Timestamp) -> Result<()>;
+    /// Those of these that have not expired by now, the last used first, at most `limit`.
+    async fn find(&self, which: &Which, now: Timestamp, limit: u32) -> Result<Vec<Record>>;
+    /// Deletes those of these that began until then, all or none, and answers them, expired ones
+    /// included.
+    async fn remove(&self, which: &Which, until: Timestamp) -> Result<Vec<Record>>;
     /// How many sessions there are, expired ones that are not deleted yet included.
     async fn count(&self) -> Result<usize>;
     /// Whether the store could take a session.
@@ -60,18 +71,40 @@ struct StoredFacts {
     how: How,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upkeep: Option<StoredUpkeep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    browser: Option<String>,
     kind: Kind,
     signed_in_at: u64,
     expires_at: u64,
 }
 
+/// [`Upkeep`] as written.
+#[derive(Serialize, Deserialize)]
+struct StoredUpkeep {
+    token: String,
+    due: u64,
+}
+
 /// What the store shall keep of a session that ends at `end` if it is not used again.
-pub(super) fn record(live: &Live, end: Timestamp) -> Result<Record> {
+pub(super) fn record(live: &Live, present: &Present, end: Timestamp) -> Result<Record> {
     let facts = live.facts();
     let stored = StoredFacts {
-        person: facts.person.clone(),
+        person: present.person().clone(),
         how: facts.how.clone(),
         id_token: facts.id_token.as_ref().map(|token| token.expose().clone()),
+        sid: facts.sid.clone(),
+        upkeep: present.upkeep().map(|upkeep| StoredUpkeep {
+            token: upkeep.token.expose().clone(),
+            due: upkeep.due.as_millis(),
+        }),
+        client: facts.client,
+        browser: facts.browser.clone(),
         kind: facts.kind,
         signed_in_at: facts.signed_in_at.as_millis(),
         expires_at: facts.expires_at.as_millis(),
@@ -79,7 +112,7 @@ pub(super) fn record(live: &Live, end: Timestamp) -> Result<Record> {
     let stored = serde_json::to_value(stored).map_err(|e| Error::Encode(e.to_string()))?;
     let last_used = live.last_used().as_millis().into();
     Ok(Record {
-        id: live.id().stored(),
+        id: live.stored(),
         data: [
             (FACTS.to_owned(), stored),
             (LAST_USED.to_owned(), last_used),
@@ -90,22 +123,35 @@ pub(super) fn record(live: &Live, end: Timestamp) -> Result<Record> {
 }
 
 /// The session that a record holds; none if another version has written it in another way.
-pub(super) fn live(id: SessionId, mut record: Record) -> Option<Live> {
+pub(super) fn live(id: SessionId, record: Record, ended: &Arc<Ended>) -> Option<Live> {
+    let (facts, present, last_used) = read(record)?;
+    Some(Live::new(id, facts, present, last_used, ended))
+}
+
+/// What a record holds; none if another version has written it in another way.
+pub(super) fn read(mut record: Record) -> Option<(Facts, Present, Timestamp)> {
     let last_used = record.data.get(LAST_USED)?.as_u64()?;
     let stored: StoredFacts = serde_json::from_value(record.data.remove(FACTS)?).ok()?;
     let facts = Facts {
-        person: stored.person,
         how: stored.how,
         id_token: stored.id_token.map(Secret::new),
+        sid: stored.sid,
+        client: stored.client,
+        browser: stored.browser,
         kind: stored.kind,
         signed_in_at: Timestamp::from_millis(stored.signed_in_at),
         expires_at: Timestamp::from_millis(stored.expires_at),
     };
-    Some(Live::new(id, facts, Timestamp::from_millis(last_used)))
+    let upkeep = stored.upkeep.map(|upkeep| Upkeep {
+        token: Secret::new(upkeep.token),
+        due: Timestamp::from_millis(upkeep.due),
+    });
+    let present = Present::new(stored.person, upkeep);
+    Some((facts, present, Timestamp::from_millis(last_used)))
 }
 
 /// A record as both stores hold it: the times, which change, beside the text, which does not and
-/// holds an ID token, so it does not print itself.
+/// holds tokens, so it does not print itself.
 #[derive(Clone)]
 struct Row {
     id: Id,

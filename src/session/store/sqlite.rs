@@ -1,10 +1,13 @@
 //! Sessions that survive the process, in the state file.
 
+use super::super::Which;
+use super::super::live::id_of;
 use super::{Row, Store, Touch};
 use crate::clock::{Clock, Timestamp};
 use crate::state::{self, Database};
 use async_trait::async_trait;
-use rusqlite::{ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::types::Value;
+use rusqlite::{ErrorCode, OptionalExtension, TransactionBehavior, params, params_from_iter};
 use std::error::Error as _;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
@@ -133,6 +136,26 @@ impl Store for SqliteStore {
         deleted.await.map(drop).map_err(backend)
     }
 
+    async fn find(&self, which: &Which, now: Timestamp, limit: u32) -> Result<Vec<Record>> {
+        let (clause, mut values) = clause(which);
+        values.extend([Value::from(millis(now)), Value::from(limit)]);
+        let sql = format!(
+            "SELECT {ROW} FROM sessions WHERE {clause} AND expires_at > ? \
+             ORDER BY last_used DESC, id DESC LIMIT ?"
+        );
+        self.rows(sql, values).await
+    }
+
+    async fn remove(&self, which: &Which, until: Timestamp) -> Result<Vec<Record>> {
+        let (clause, mut values) = clause(which);
+        values.push(Value::from(millis(until)));
+        // One statement is one transaction. What cannot be read goes with the others.
+        let sql = format!(
+            "DELETE FROM sessions WHERE {clause} AND ifnull(signed_in_at, 0) <= ? RETURNING {ROW}"
+        );
+        self.rows(sql, values).await
+    }
+
     async fn count(&self) -> Result<usize> {
         let counted = self.database.ask(|connection| {
             connection
@@ -152,6 +175,69 @@ impl Store for SqliteStore {
         });
         locked.await.map_err(backend)
     }
+}
+
+impl SqliteStore {
+    async fn rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Record>> {
+        let found = self.database.ask(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| {
+                Ok(Row {
+                    id: Id(i128::from_be_bytes(row.get(0)?)),
+                    expires_at: timestamp(row.get(1)?),
+                    last_used: timestamp(row.get(2)?),
+                    data: row.get(3)?,
+                })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<Row>>>()
+        });
+        let rows = found.await.map_err(backend)?;
+        // One that cannot be read is as good as gone, and does not hide the others.
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.record().ok())
+            .collect())
+    }
+}
+
+/// The columns of a [`Row`].
+const ROW: &str = "id, expires_at, last_used, data";
+
+/// What finds these sessions, by the indexed columns that are computed from the facts.
+fn clause(which: &Which) -> (String, Vec<Value>) {
+    match which {
+        Which::All => ("TRUE".to_owned(), Vec::new()),
+        // What is no handle names nothing: no id is empty.
+        Which::Handle(handle) => ("id = ?".to_owned(), vec![bytes(handle)]),
+        Which::Username(name) => (
+            "username = ?".to_owned(),
+            vec![name.as_str().to_owned().into()],
+        ),
+        Which::OthersOf { username, but } => (
+            "username = ? AND id <> ?".to_owned(),
+            vec![username.as_str().to_owned().into(), bytes(but)],
+        ),
+        Which::Subject {
+            provider,
+            issuer,
+            subject,
+            sid,
+        } => {
+            let (mut text, mut values) = ("provider = ?".to_owned(), vec![provider.clone().into()]);
+            for (column, value) in [("issuer", issuer), ("subject", subject), ("sid", sid)] {
+                if let Some(value) = value {
+                    text.push_str(&format!(" AND {column} = ?"));
+                    values.push(value.clone().into());
+                }
+            }
+            (text, values)
+        }
+    }
+}
+
+fn bytes(handle: &str) -> Value {
+    let id = id_of(handle).map(|id| id.0.to_be_bytes().to_vec());
+    id.unwrap_or_default().into()
 }
 
 /// Sqlite's integers are signed.

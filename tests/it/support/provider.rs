@@ -87,6 +87,20 @@ pub(crate) struct Script {
     pub(crate) userinfo: Edit<Value>,
     /// Changes the finished userinfo token.
     pub(crate) userinfo_token: Edit<String>,
+    /// Gives refresh tokens.
+    pub(crate) refresh: bool,
+    /// Each refresh token works once, and a second use withdraws the whole grant (RFC 9700).
+    pub(crate) rotates: bool,
+    /// Refuses every refresh with this error.
+    pub(crate) refuse_refresh: Option<&'static str>,
+    /// Leaves the ID token out of the answers to refreshes.
+    pub(crate) no_renewed_id_token: bool,
+    /// Seconds in `expires_in`.
+    pub(crate) expires_in: Option<u64>,
+    /// Everything but discovery and keys answers 503.
+    pub(crate) outage: bool,
+    /// Changes the ID token's claims in the answers to refreshes.
+    pub(crate) renewed_claims: Edit<Value>,
     /// Whole answers by path, e.g. `/token`, instead of the usual ones.
     pub(crate) answers: BTreeMap<&'static str, Canned>,
     /// Runs once the ID token is signed: the moment between signing and checking.
@@ -146,12 +160,20 @@ fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
         .map(|(_, v)| v.as_str())
 }
 
-/// What a code is worth.
+/// What a code is worth, and later its refresh token.
+#[derive(Clone)]
 struct Grant {
     redirect_uri: String,
     challenge: Option<String>,
     nonce: Option<String>,
     person: Map<String, Value>,
+    auth_time: u64,
+}
+
+/// The refresh tokens of one sign-in: the last one works.
+struct Family {
+    grant: Grant,
+    tokens: Vec<String>,
 }
 
 struct Inner {
@@ -160,6 +182,7 @@ struct Inner {
     script: Mutex<Script>,
     requests: Mutex<Vec<Recorded>>,
     codes: Mutex<HashMap<String, Grant>>,
+    families: Mutex<Vec<Family>>,
     access_tokens: Mutex<HashMap<String, Map<String, Value>>>,
     routes: Mutex<HashMap<String, &'static str>>,
     tls: Option<TlsAcceptor>,
@@ -211,6 +234,7 @@ impl FakeProvider {
             script: Mutex::new(Script::default()),
             requests: Mutex::default(),
             codes: Mutex::default(),
+            families: Mutex::default(),
             access_tokens: Mutex::default(),
             routes: Mutex::default(),
             tls,
@@ -349,6 +373,13 @@ impl Default for Script {
             id_token: Box::new(|_| {}),
             userinfo: Box::new(|_| {}),
             userinfo_token: Box::new(|_| {}),
+            refresh: false,
+            rotates: true,
+            refuse_refresh: None,
+            no_renewed_id_token: false,
+            expires_in: Some(3600),
+            outage: false,
+            renewed_claims: Box::new(|_| {}),
             answers: BTreeMap::new(),
             after_signing: Box::new(|_| {}),
         }
@@ -420,6 +451,10 @@ impl Inner {
         };
         self.requests.lock().unwrap().push(request.clone());
         let canned = self.script().answers.get(path.as_str()).cloned();
+        let published = ["/.well-known/openid-configuration", "/jwks"].contains(&path.as_str());
+        if self.script().outage && !published {
+            return respond(503, "text/plain", b"out of order".to_vec());
+        }
         match canned {
             Some(Canned::Silence) => std::future::pending().await,
             Some(Canned::Endless) => {
@@ -521,6 +556,7 @@ impl Inner {
                     challenge: find("code_challenge"),
                     nonce: find("nonce"),
                     person: script.person.clone(),
+                    auth_time: script.now(),
                 };
                 self.codes.lock().unwrap().insert(code.clone(), grant);
                 vec![("code".to_owned(), code)]
@@ -537,8 +573,10 @@ impl Inner {
     fn token(&self, request: &Recorded) -> Result<Value, &'static str> {
         let mut script = self.script();
         self.check_client(&script, request)?;
-        if request.param("grant_type") != Some("authorization_code") {
-            return Err("unsupported_grant_type");
+        match request.param("grant_type") {
+            Some("authorization_code") => {}
+            Some("refresh_token") => return self.refresh(&script, request),
+            _ => return Err("unsupported_grant_type"),
         }
         let code = request.param("code").ok_or("invalid_request")?;
         let grant = self.codes.lock().unwrap().remove(code);
@@ -554,26 +592,78 @@ impl Inner {
         if proven != grant.challenge {
             return Err("invalid_grant");
         }
-        let access_token = random();
-        self.access_tokens
-            .lock()
-            .unwrap()
-            .insert(access_token.clone(), grant.person.clone());
+        let access_token = self.access_token(&grant.person);
         let mut answer = json!({
             "access_token": access_token,
             "token_type": "Bearer",
-            "expires_in": 3600,
             "id_token": self.id_token(&script, &grant, &access_token),
         });
+        if let Some(seconds) = script.expires_in {
+            answer["expires_in"] = seconds.into();
+        }
+        if script.refresh {
+            let token = random();
+            answer["refresh_token"] = token.as_str().into();
+            let tokens = vec![token];
+            self.families.lock().unwrap().push(Family { grant, tokens });
+        }
         (script.token_answer)(&mut answer);
         let after = std::mem::replace(&mut script.after_signing, Box::new(|_| {}));
         after(&mut script);
         Ok(answer)
     }
 
-    fn id_token(&self, script: &Script, grant: &Grant, access_token: &str) -> String {
-        let mut header = script.signing.header();
-        (script.id_token_header)(&mut header);
+    fn access_token(&self, person: &Map<String, Value>) -> String {
+        let token = random();
+        let mut known = self.access_tokens.lock().unwrap();
+        known.insert(token.clone(), person.clone());
+        token
+    }
+
+    /// RFC 6749 section 6. What it says about the person is what it knows now.
+    fn refresh(&self, script: &Script, request: &Recorded) -> Result<Value, &'static str> {
+        if let Some(error) = script.refuse_refresh {
+            return Err(error);
+        }
+        let token = request.param("refresh_token").ok_or("invalid_request")?;
+        let mut families = self.families.lock().unwrap();
+        let at = families
+            .iter()
+            .position(|family| family.tokens.iter().any(|known| known == token))
+            .ok_or("invalid_grant")?;
+        if families[at].tokens.last().unwrap() != token {
+            // Somebody has a copy, and nobody knows who.
+            families.remove(at);
+            return Err("invalid_grant");
+        }
+        let person = &script.person;
+        let access_token = self.access_token(person);
+        let grant = Grant {
+            person: person.clone(),
+            nonce: None,
+            ..families[at].grant.clone()
+        };
+        let mut answer = json!({ "access_token": access_token, "token_type": "Bearer" });
+        if let Some(seconds) = script.expires_in {
+            answer["expires_in"] = seconds.into();
+        }
+        if script.rotates {
+            let next = random();
+            answer["refresh_token"] = next.as_str().into();
+            families[at].tokens.push(next);
+        }
+        if !script.no_renewed_id_token {
+            let mut claims = self.id_token_claims(script, &grant, &access_token);
+            claims.as_object_mut().unwrap().remove("nonce");
+            (script.renewed_claims)(&mut claims);
+            let header = script.signing.header().to_string();
+            answer["id_token"] = script.signing.token(&header, &claims.to_string()).into();
+        }
+        (script.token_answer)(&mut answer);
+        Ok(answer)
+    }
+
+    fn id_token_claims(&self, script: &Script, grant: &Grant, access_token: &str) -> Value {
         let now = script.now();
         let mut claims = json!({
             "iss": self.issuer(),
@@ -583,7 +673,17 @@ impl Inner {
             "nonce": grant.nonce,
             "at_hash": script.signing.half_hash(access_token),
         });
+        if script.refresh {
+            claims["auth_time"] = grant.auth_time.into();
+        }
         claims.as_object_mut().unwrap().extend(grant.person.clone());
+        claims
+    }
+
+    fn id_token(&self, script: &Script, grant: &Grant, access_token: &str) -> String {
+        let mut header = script.signing.header();
+        (script.id_token_header)(&mut header);
+        let mut claims = self.id_token_claims(script, grant, access_token);
         (script.id_token_claims)(&mut claims);
         let mut payload = claims.to_string();
         (script.id_token_payload)(&mut payload);
@@ -966,6 +1066,42 @@ impl Key {
         };
         let digest = digest::digest(kind, text.as_bytes());
         URL_SAFE_NO_PAD.encode(&digest.as_ref()[..digest.as_ref().len() / 2])
+    }
+}
+
+/// The event of OpenID Connect Back-Channel Logout 1.0 section 2.4.
+pub(crate) const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// A provider that says when somebody has signed out.
+impl FakeProvider {
+    /// A logout token about ana, correct but for these changes of header and claims.
+    pub(crate) fn logout_token_with(
+        &self,
+        header: impl FnOnce(&mut Value),
+        claims: impl FnOnce(&mut Value),
+    ) -> String {
+        self.script(|script| {
+            let mut head = script.signing.header();
+            head["typ"] = "logout+jwt".into();
+            header(&mut head);
+            let now = script.now();
+            let mut said = json!({
+                "iss": self.issuer(),
+                "aud": script.client_id,
+                "iat": now,
+                "exp": now + 120,
+                "jti": random(),
+                "events": { LOGOUT_EVENT: {} },
+                "sub": script.person["sub"],
+            });
+            claims(&mut said);
+            script.signing.token(&head.to_string(), &said.to_string())
+        })
+    }
+
+    /// A logout token about ana, correct but for these changes of the claims.
+    pub(crate) fn logout_token(&self, claims: impl FnOnce(&mut Value)) -> String {
+        self.logout_token_with(|_| {}, claims)
     }
 }
 

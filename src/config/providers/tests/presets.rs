@@ -4,7 +4,9 @@ use super::{issuer, oauth2, oidc, one};
 use crate::config::presets::{Discovery, Issuer, Method, Preset};
 use crate::config::testing::{Try, refused};
 use crate::config::values::Choice;
-use crate::config::{EmailTrust, Fetch, Mapping, Nonce, Protocol, ResponseMode, Step, Userinfo};
+use crate::config::{
+    EmailTrust, Fetch, LogoutStyle, Mapping, Nonce, Protocol, ResponseMode, Step, Userinfo,
+};
 
 const ENTRA: &str = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
 
@@ -309,4 +311,54 @@ fn miniorange_has_its_endpoints_below_its_address() {
         own.endpoints.userinfo.unwrap().as_str(),
         "https://idp.example.com/moas/rest/oauth/getuserinfo"
     );
+}
+
+/// What asks for a refresh token with `refresh = true`, as scopes and parameters.
+#[track_caller]
+fn asks(preset: &str, issuer: &str, scope: Option<&str>, params: &[(&str, &str)]) {
+    let text = at(preset, issuer);
+    let (plain, asked) = (one(&text), one(&format!("{text}\nrefresh = true")));
+    let more: Vec<_> = asked.scopes.iter().skip(plain.scopes.len()).collect();
+    assert_eq!(more, Vec::from_iter(scope), "{preset}");
+    let asked: Vec<_> = asked.extra_params.iter().collect();
+    let params: Vec<_> = params
+        .iter()
+        .map(|(n, v)| (n.to_string(), v.to_string()))
+        .collect();
+    assert_eq!(
+        asked,
+        params.iter().map(|(n, v)| (n, v)).collect::<Vec<_>>(),
+        "{preset}"
+    );
+    assert!(plain.extra_params.is_empty() && plain.refresh, "{preset}");
+}
+
+#[test]
+fn each_preset_knows_what_asks_for_a_refresh_token() {
+    let salesforce = "https://example.my.salesforce.com";
+    asks("salesforce", salesforce, Some("refresh_token"), &[]);
+    asks("entra", ENTRA, Some("offline_access"), &[]);
+    let google = [("access_type", "offline"), ("prompt", "consent")];
+    asks("google", "https://accounts.google.com", None, &google);
+    asks(
+        "okta",
+        "https://example.okta.com",
+        Some("offline_access"),
+        &[],
+    );
+    // Keycloak's would outlive the person's session there.
+    let keycloak = "https://keycloak.example.com/realms/example";
+    asks("keycloak", keycloak, None, &[]);
+}
+
+#[test]
+fn each_preset_knows_how_its_provider_signs_out() {
+    let style = |preset, issuer| one(&at(preset, issuer)).logout_style;
+    let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI";
+    assert_eq!(style("cognito", pool), LogoutStyle::Cognito);
+    let auth0 = "https://example.eu.auth0.com/";
+    assert_eq!(style("auth0", auth0), LogoutStyle::Auth0);
+    let google = "https://accounts.google.com";
+    assert_eq!(style("google", google), LogoutStyle::None);
+    assert_eq!(style("entra", ENTRA), LogoutStyle::Oidc);
 }
