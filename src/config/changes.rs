@@ -107,7 +107,13 @@ impl Config {
                 on_error => "on_error",
                 timeout => "timeout_secs",
             }),
-            differences!("sign_in", sign_in, &other.sign_in, SignIn { enabled => "enabled" }),
+            differences!("sign_in", sign_in, &other.sign_in, SignIn {
+                enabled => "enabled",
+                auto_redirect => "auto_redirect",
+                auto_redirect_delay => "auto_redirect_delay_secs",
+                default_provider => "default_provider",
+                rules => "rules",
+            }),
             differences!("sign_out", sign_out, &other.sign_out, SignOut {
                 provider_logout => "provider_logout",
                 redirect_to => "redirect_to",
@@ -178,6 +184,7 @@ fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
         id => "id",
         preset => "preset",
         name => "name",
+        icon => "icon",
         protocol => "protocol",
         issuer => "issuer",
         discovery_url => "discovery_url",

@@ -61,6 +61,8 @@ fn content(key: &str, file: &str) -> String {
     match (key, file) {
         ("ca_file" | "cert_file", _) => include_str!("testing/cert.pem").to_owned(),
         ("key_file", _) => include_str!("testing/key.pem").to_owned(),
+        ("logo_file", _) => r#"<svg xmlns="http://www.w3.org/2000/svg"/>"#.to_owned(),
+        ("css_file", _) => "main { border: 0; }".to_owned(),
         (_, "session.key") => KEY.to_owned(),
         (_, file) if file.ends_with(".secret") => "a secret".to_owned(),
         _ => generate_assertion_key(),
@@ -92,10 +94,17 @@ fn completed(example: &str) -> String {
     let linked = example
         .lines()
         .find(|line| line.starts_with("link_providers"));
-    for id in linked
+    let mut ids: Vec<&str> = linked
         .iter()
         .flat_map(|line| line.split('"').skip(1).step_by(2))
-    {
+        .collect();
+    if head.contains("sign_in") {
+        ids.extend(named(example, "provider"));
+        ids.extend(named(example, "default_provider"));
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    for id in ids {
         text += &provider(id);
     }
     text
@@ -112,9 +121,25 @@ fn every_example_of_the_documents_loads() {
             for name in named(&text, "env") {
                 attempt = attempt.env(name, "a secret");
             }
-            for key in ["file", "ca_file", "cert_file", "key_file"] {
+            for key in [
+                "file",
+                "ca_file",
+                "cert_file",
+                "key_file",
+                "logo_file",
+                "css_file",
+            ] {
                 for file in named(&text, key) {
                     attempt = attempt.file(file, &content(key, file));
+                }
+            }
+            // What is looked for in directories of one's own.
+            for (key, file, content) in [
+                ("languages_dir", "nl.toml", "[action]\nstay = \"Blijven\"\n"),
+                ("templates_dir", "_part.html", "A part."),
+            ] {
+                for directory in named(&text, key) {
+                    attempt = attempt.file(&format!("{directory}/{file}"), content);
                 }
             }
             providers += usize::from(example.contains("[[providers]]"));

@@ -120,8 +120,10 @@ fn config(root: &Section<'_>) -> Read<Config> {
     let users = users::read(&users_table, known_provisioning);
     let known_users = users.as_ref().ok();
     let groups = groups::read(&root.table("groups"), known_users, known_provisioning);
-    let sign_in = sign_in::read(&root.table("sign_in"));
-    let providers = providers::read(root, known_users, sign_in.as_ref().ok());
+    let sign_in_table = root.table("sign_in");
+    let enabled = sign_in::enabled(&sign_in_table);
+    let providers = providers::read(root, known_users, enabled.ok());
+    let sign_in = sign_in::read(&sign_in_table, enabled, providers.as_deref().ok());
     let sign_out = sign_out::read(&root.table("sign_out"), known_server);
     let access = access::read(&root.table("access"), known_server, known_upstream);
     let backdoor = backdoor::read(&root.table("backdoor"), known_server, known_upstream);

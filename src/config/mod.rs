@@ -14,6 +14,7 @@ mod backdoor;
 mod changes;
 mod expression;
 mod groups;
+mod icon;
 mod identity;
 mod keys;
 mod load;
@@ -52,13 +53,14 @@ pub use mapping::{JmesPath, Keep, Mapping, Pattern, Reference, Rewrite, Step};
 pub use problems::{Problem, Problems};
 pub use schema::schema;
 
-use crate::identity::{Domain, GroupName, Username};
+use crate::identity::{Domain, Email, GroupName, Username};
 use crate::secret::Secret;
 use http::HeaderName;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -396,6 +398,8 @@ pub struct Provider {
     pub preset: &'static str,
     /// On the button.
     pub name: String,
+    /// The picture beside it.
+    pub icon: Option<Icon>,
     /// OpenID Connect or plain OAuth 2.0.
     pub protocol: Protocol,
     /// Compared byte for byte, so text; a valid URL. Plain OAuth 2.0 has one too: the configured
@@ -470,6 +474,31 @@ pub enum LogoutStyle {
     Auth0,
     /// The provider cannot be told.
     None,
+}
+
+/// What a picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picture {
+    /// Scalable Vector Graphics.
+    Svg,
+    /// Portable Network Graphics.
+    Png,
+}
+
+/// A picture, as it is sent to browsers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Icon {
+    /// What it is, by its content.
+    pub picture: Picture,
+    /// The whole file; at most 64 KiB.
+    pub bytes: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Icon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (picture, bytes) = (self.picture, self.bytes.len());
+        write!(f, "{picture:?} of {bytes} bytes")
+    }
 }
 
 /// Endpoints of a provider.
@@ -688,6 +717,56 @@ pub struct Admin {
 pub struct SignIn {
     /// Off: the gateway only forwards, and Bitbucket's own login page serves.
     pub enabled: bool,
+    /// Go to the only or the default provider without being asked.
+    pub auto_redirect: bool,
+    /// Count down on the page before that; zero: the page is not shown.
+    pub auto_redirect_delay: Duration,
+    /// The id of the provider to go to, and whose button is the first.
+    pub default_provider: Option<String>,
+    /// `[[sign_in.rules]]`, in order; the first that is for an address decides.
+    pub rules: Vec<SignInRule>,
+}
+
+impl SignIn {
+    /// The provider that the page goes to by itself: the default one, or the only one where no rules
+    /// ask for the address first.
+    #[must_use]
+    pub fn automatic<'a>(&'a self, providers: &'a [Provider]) -> Option<&'a str> {
+        if !self.auto_redirect {
+            return None;
+        }
+        match (&self.default_provider, providers) {
+            (Some(id), _) => Some(id),
+            (None, [only]) if self.rules.is_empty() => Some(&only.id),
+            _ => None,
+        }
+    }
+}
+
+/// One of `[[sign_in.rules]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInRule {
+    /// The domains of the addresses; empty: every address.
+    pub domains: Vec<Domain>,
+    /// Whether their sub-domains count too.
+    pub subdomains: bool,
+    /// The id of the provider.
+    pub provider: String,
+}
+
+impl SignInRule {
+    /// Whether this rule is for an address.
+    #[must_use]
+    pub fn is_for(&self, email: &Email) -> bool {
+        let fits = |domain| email.is_in(domain) || (self.subdomains && email.is_below(domain));
+        self.domains.is_empty() || self.domains.iter().any(fits)
+    }
+
+    /// Whether every address in a domain is this rule's.
+    fn covers(&self, domain: &Domain) -> bool {
+        let fits = |own: &Domain| own == domain || (self.subdomains && domain.is_below(own));
+        self.domains.is_empty() || self.domains.iter().any(fits)
+    }
 }
 
 /// `[sign_out]`

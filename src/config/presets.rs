@@ -17,6 +17,8 @@ pub(super) struct Preset {
     pub(super) name: &'static str,
     /// On the button; none: the provider's id.
     pub(super) label: Option<&'static str>,
+    /// The built-in picture on the button.
+    pub(super) icon: Option<&'static str>,
     pub(super) protocol: Protocol,
     pub(super) issuer: Issuer,
     /// Further spellings of the issuer in its tokens.

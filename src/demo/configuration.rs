@@ -141,6 +141,10 @@ target = "bitbucket"
 username = "{administrator}"
 password = "{administrator_password}"
 
+# With one provider, the sign-in page would go on by itself, and this is to be seen.
+[sign_in]
+auto_redirect = false
+
 # Who may open /sso/test/demo, which shows what a sign-in would do.
 [admin]
 groups = ["bitbucket-admins"]

@@ -187,9 +187,7 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
         env!("CARGO_PKG_VERSION"),
     );
     if !config.sign_in.enabled {
-        tracing::warn!(
-            "sign_in.enabled is false: nobody is asserted, Bitbucket's own sign-in serves"
-        );
+        reload::sign_in_mode(&shared.lasting, false, "start");
     }
     Ok(Running {
         shared,

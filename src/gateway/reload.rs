@@ -1,7 +1,7 @@
 //! Another configuration in force: whole, or not at all.
 
 use super::gate::Gate;
-use super::{Error, Shared};
+use super::{Error, Lasting, Shared};
 use crate::config::{Loaded, Problems};
 use crate::listener::TlsError;
 use crate::telemetry::audit;
@@ -62,8 +62,26 @@ fn build(shared: &Shared, loaded: Loaded, before: &Gate) -> Result<Vec<String>, 
         tracing::warn!("{warning}");
     }
     let changes = before.config.changes(&config);
+    let enabled = config.sign_in.enabled;
+    if enabled != before.config.sign_in.enabled {
+        sign_in_mode(&shared.lasting, enabled, "reload");
+    }
     shared.gate.store(Arc::new(gate));
     Ok(changes)
+}
+
+/// Says, in log and audit, whether people sign in here.
+pub(super) fn sign_in_mode(lasting: &Lasting, enabled: bool, when: &str) {
+    if enabled {
+        tracing::info!("sign_in.enabled is true again: people sign in at the gateway");
+    } else {
+        tracing::warn!(
+            "sign_in.enabled is false: the gateway forwards and asserts nobody, Bitbucket's own sign-in serves"
+        );
+    }
+    let when = when.to_owned();
+    let event = audit::Event::SignInMode { enabled, when };
+    lasting.audit.record(&audit::Origin::default(), event);
 }
 
 /// Says that a reload was refused, and why.

@@ -91,6 +91,8 @@ pub(super) async fn own(
     let segments: Vec<&str> = rest.split('/').skip(1).collect();
     match segments.as_slice() {
         ["login"] if get => gate.login.login_page(c, v, query),
+        ["icons", provider] if get => gate.login.icon(c, provider),
+        ["countdown", file] if get => gate.login.countdown(c, file),
         ["start", provider] if get => gate.login.start(c, provider, query).await,
         ["test", provider] if get => gate.login.test(c, v, provider, query).await,
         ["callback", provider] if get => {
@@ -134,7 +136,7 @@ pub(super) async fn own(
         ["style.css"] if get => gate.pages.style(),
         ["icon.svg"] if get => gate.pages.icon(),
         ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"]
-        | ["start" | "test", _] => wrong_method(gate, c, "GET, HEAD"),
+        | ["start" | "test" | "icons" | "countdown", _] => wrong_method(gate, c, "GET, HEAD"),
         ["logout" | "account"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
         _ => {
             let problem = Problem::new(

@@ -62,10 +62,23 @@ impl Email {
         self.text.split_at(self.at).0
     }
 
+    /// The part after the `@`, in lower case.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.text.get(self.at + 1..).unwrap_or_default()
+    }
+
     /// Whether the address is in exactly this domain; sub-domains are other domains.
     #[must_use]
     pub fn is_in(&self, domain: &Domain) -> bool {
-        self.text.get(self.at + 1..) == Some(domain.as_str())
+        self.domain() == domain.as_str()
+    }
+
+    /// Whether the address is in a sub-domain of this domain, however deep, and not in the domain
+    /// itself.
+    #[must_use]
+    pub fn is_below(&self, domain: &Domain) -> bool {
+        below(self.domain(), domain)
     }
 }
 
@@ -126,6 +139,18 @@ impl Domain {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether this is a sub-domain of the other, however deep.
+    #[must_use]
+    pub fn is_below(&self, other: &Self) -> bool {
+        below(&self.0, other)
+    }
+}
+
+/// Whole labels, or `evil-example.com` would be below `example.com`.
+fn below(name: &str, domain: &Domain) -> bool {
+    name.strip_suffix(domain.as_str())
+        .is_some_and(|rest| rest.ends_with('.'))
 }
 
 impl TryFrom<String> for Domain {
@@ -205,5 +230,24 @@ mod tests {
         assert!(!email.is_in(&Domain::parse("example.com").unwrap()));
         let email = Email::parse("a@sub.example.com").unwrap();
         assert!(!email.is_in(&Domain::parse("example.com").unwrap()));
+    }
+
+    #[test]
+    fn a_sub_domain_is_below_at_a_dot() {
+        let domain = Domain::parse("example.com").unwrap();
+        for (text, below) in [
+            ("a@sub.example.com", true),
+            ("a@a.b.EXAMPLE.com", true),
+            ("a@example.com", false),
+            ("a@evil-example.com", false),
+            ("a@example.com.evil.example", false),
+            ("example.com@com", false),
+        ] {
+            assert_eq!(
+                Email::parse(text).unwrap().is_below(&domain),
+                below,
+                "{text}"
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Login, Lost, Purpose, words};
 use crate::provider::CallbackParams;
 use crate::session::Visitor;
-use crate::web::{Context, Problem, Response, first, see_other};
+use crate::web::{Context, Problem, Response, ReturnPath, first, see_other};
 use http::StatusCode;
 
 /// What of a response may travel in an address: the fields of the code flow (RFC 6749 §4.1.2,
@@ -81,24 +81,34 @@ impl Login {
                 Err(error) => self.test_failed(context, config, &error),
             };
         }
-        let again = self.sign_in_address(&pending.next);
+        let next = pending.next;
+        if !self.config.sign_in.enabled {
+            return self.switched_off(context, &next);
+        }
+        let again = self.sign_in_address(&next);
         let claims = match provider.finish(pending.attempt, response).await {
             Ok(claims) => claims,
             Err(error) => {
                 let problem = words::provider(&error, &config.name).action("Sign in again", again);
+                let problem = self.others(problem, &config.id, &next);
                 return self.refuse(context, Some(&config.id), None, &problem);
             }
         };
         let arrived = super::finish::Arrived {
             config,
             claims,
-            next: pending.next,
+            next: next.clone(),
             remember: pending.remember,
         };
         match self.finish(context, visitor, arrived).await {
             Ok(response) => response,
             Err(refused) => {
-                let problem = refused.problem.action("Sign in again", again);
+                let mut problem = refused.problem.action("Sign in again", again);
+                // It is about the account there. When something of ours is broken, it is broken for
+                // every account.
+                if problem.status == StatusCode::FORBIDDEN {
+                    problem = self.others(problem, &config.id, &next);
+                }
                 self.refuse(context, Some(&config.id), refused.username, &problem)
             }
         }
@@ -123,7 +133,7 @@ impl Login {
     }
 
     fn way_back(&self, problem: Problem) -> Problem {
-        problem.action("Sign in again", self.address("/login"))
+        problem.action("Sign in again", self.sign_in_address(&ReturnPath::root()))
     }
 }
 

@@ -128,6 +128,7 @@ impl Login {
         let mut response = see_other(next.as_str());
         super::set_cookies(&mut response, [&cookie]);
         super::set_cookies(&mut response, &self.leftovers);
+        super::set_cookies(&mut response, &self.remember_provider(&config.id));
         Ok(response)
     }
 

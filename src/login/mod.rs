@@ -18,6 +18,8 @@ mod browsers;
 mod callback;
 mod finish;
 mod front_channel;
+mod habits;
+mod icons;
 mod page;
 mod sign_out;
 mod start;
@@ -152,7 +154,8 @@ impl Login {
     }
 
     fn unknown_provider(&self, context: &Context, id: &str) -> Response {
-        let problem = words::unknown_provider(id).action("Sign in", self.address("/login"));
+        let problem = words::unknown_provider(id)
+            .action("Sign in", self.sign_in_address(&ReturnPath::root()));
         self.refuse(context, None, None, &problem)
     }
 
@@ -161,9 +164,10 @@ impl Login {
         format!("{}{path}", self.config.server.prefix)
     }
 
-    /// The sign-in page that leads to `next`.
+    /// The sign-in page that leads to `next`, and waits for a choice: everything in this room that
+    /// leads there comes after something went wrong.
     fn sign_in_address(&self, next: &ReturnPath) -> String {
-        self.address(&format!("/login?next={}", next.encoded()))
+        self.address(&format!("/login?choose=1&next={}", next.encoded()))
     }
 
     /// Reads a `next` value. Our own pages are no place to return to (that would be a sign-in which

@@ -147,6 +147,7 @@ impl Login {
             (Err(error), _) => self.half_signed_out(context, &error),
         };
         super::set_cookies(&mut response, [&self.parts.sessions.removal()]);
+        super::set_cookies(&mut response, &self.remember_leaving());
         super::set_cookies(&mut response, &self.leftovers);
         response
     }
@@ -160,9 +161,9 @@ impl Login {
         for value in context.headers.get_all(header::COOKIE) {
             fields.append(header::COOKIE, value.clone());
         }
-        let session = self.parts.sessions.cookie_name();
+        let own = cookies::own_names(self.parts.sessions.cookie_name());
         cookies::cut(&mut fields, |name| {
-            name == session.as_bytes() || name == self.cookie.as_bytes()
+            own.iter().any(|own| own.as_bytes() == name)
         });
         if !fields.is_empty() {
             self.parts.upstream.end_bitbucket_session(&fields).await;

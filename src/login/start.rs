@@ -2,11 +2,22 @@
 
 use super::{Login, Pending, Purpose, words};
 use crate::provider::Ask;
-use crate::web::{Context, Response, ReturnPath, fields, first, see_other};
+use crate::web::{Context, Problem, Response, ReturnPath, fields, first, see_other};
 use http::HeaderValue;
+use url::form_urlencoded;
 
 /// An e-mail address is no longer (RFC 5321), and a hint that is more than one is none.
 const MAX_HINT: usize = 254;
+/// Buttons of other providers on an error page.
+const MAX_OTHERS: usize = 4;
+
+/// What travels from the sign-in page to the start of a flow.
+#[derive(Clone, Copy)]
+pub(super) struct Options<'a> {
+    pub(super) next: &'a ReturnPath,
+    pub(super) login_hint: Option<&'a str>,
+    pub(super) remember: bool,
+}
 
 impl Login {
     /// `GET {prefix}/start/{provider}?next=&login_hint=&remember=1`: begins the flow.
@@ -16,20 +27,31 @@ impl Login {
         };
         let query = fields(query.as_bytes());
         let next = self.next(first(&query, "next"));
+        if !self.config.sign_in.enabled {
+            return self.switched_off(context, &next);
+        }
         if self.parts.browsers.is_looping(self.cookies(context)) {
             return self.looping(context, &next);
         }
         let config = provider.config();
+        let remember = self.wants_to_be_remembered(&query);
+        // The page's own e-mail field comes along when somebody fills it in and presses a button.
+        let login_hint = hint(first(&query, "login_hint")).or(hint(first(&query, "email")));
         let start = match provider
             .start(Ask {
-                login_hint: hint(first(&query, "login_hint")),
+                login_hint,
                 fresh: false,
             })
             .await
         {
             Ok(start) => start,
             Err(error) => {
-                let again = format!("{}?next={}", self.start_address(&config.id), next.encoded());
+                let options = Options {
+                    next: &next,
+                    login_hint,
+                    remember,
+                };
+                let again = self.start_address(&config.id, &options);
                 let problem = words::provider(&error, &config.name).action("Try again", again);
                 let problem = self.others(problem, &config.id, &next);
                 return self.refuse(context, Some(&config.id), None, &problem);
@@ -42,33 +64,53 @@ impl Login {
                 state: start.attempt.state().to_owned(),
                 attempt: start.attempt,
                 next,
-                remember: self.remember.is_some() && first(&query, "remember") == Some("1"),
+                remember,
                 purpose: Purpose::SignIn,
             },
         );
         let mut response = see_other(start.url.as_str());
         super::set_cookies(&mut response, &self.sign_in_cookie(&token));
+        if self.has_just_left(context) {
+            super::set_cookies(&mut response, &self.forget_leaving());
+        }
         response
     }
 
-    /// The other providers, as ways forward while one is down.
-    fn others(
-        &self,
-        problem: crate::web::Problem,
-        but: &str,
-        next: &ReturnPath,
-    ) -> crate::web::Problem {
-        let others = self.parts.providers.iter().map(|other| other.config());
-        others
-            .filter(|other| other.id != but)
-            .fold(problem, |problem, other| {
-                let address = format!("{}?next={}", self.start_address(&other.id), next.encoded());
-                problem.action(format!("Sign in with {}", other.name), address)
-            })
+    /// Whether the box is ticked, and there is one.
+    pub(super) fn wants_to_be_remembered(&self, query: &[(String, String)]) -> bool {
+        self.remember.is_some() && first(query, "remember") == Some("1")
     }
 
-    fn start_address(&self, provider: &str) -> String {
-        self.address(&format!("/start/{provider}"))
+    /// The other providers, as ways forward when one does not help; of many, the sign-in page shows
+    /// them all.
+    pub(super) fn others(&self, problem: Problem, but: &str, next: &ReturnPath) -> Problem {
+        let others = self.parts.providers.iter().map(|other| other.config());
+        let others: Vec<_> = others.filter(|other| other.id != but).collect();
+        if others.len() > MAX_OTHERS {
+            return problem.action("Sign in another way", self.sign_in_address(next));
+        }
+        let options = Options {
+            next,
+            login_hint: None,
+            remember: false,
+        };
+        others.into_iter().fold(problem, |problem, other| {
+            let address = self.start_address(&other.id, &options);
+            problem.action(format!("Sign in with {}", other.name), address)
+        })
+    }
+
+    /// Where a provider's flow begins, with these options. Every value is percent-encoded.
+    pub(super) fn start_address(&self, provider: &str, options: &Options<'_>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("next", options.next.as_str());
+        if let Some(login_hint) = options.login_hint {
+            query.append_pair("login_hint", login_hint);
+        }
+        if options.remember {
+            query.append_pair("remember", "1");
+        }
+        self.address(&format!("/start/{provider}?{}", query.finish()))
     }
 
     /// Lives as long as the browser; the entry behind it ends much earlier. `Lax`, because the

@@ -73,7 +73,7 @@ impl Login {
                 let username = live.person().username.as_str().to_owned();
                 (Some(username), ("Back to the start page", "/".to_owned()))
             }
-            Visitor::Stranger => (None, ("Sign in", self.address("/login"))),
+            Visitor::Stranger => (None, ("Sign in", self.sign_in_address(&ReturnPath::root()))),
         };
         let problem = words::test_not_allowed(provider).action(action.0, action.1);
         self.refuse(context, Some(provider), username, &problem)

@@ -4,6 +4,7 @@
 
 use super::Lost;
 use crate::directory;
+use crate::identity::Invalid;
 use crate::provider::{self, Blame};
 use crate::provisioning;
 use crate::web::Problem;
@@ -256,6 +257,35 @@ pub(super) fn unknown_provider(id: &str) -> Problem {
         "The address may be from an earlier set-up. Please begin at the sign-in page.",
     )
     .detail(format!("no provider has the id {id:?}"))
+}
+
+/// Sign-in is off, by configuration.
+pub(super) fn switched_off(product: &str) -> Problem {
+    Problem::new(
+        StatusCode::OK,
+        "sign_in_off",
+        "Signing in here is switched off",
+        format!(
+            "At the moment, {product} signs people in itself. Go on to {product} and use its own sign-in."
+        ),
+    )
+}
+
+/// What is wrong with a typed address, for the person who typed it.
+pub(super) fn not_an_address(invalid: &Invalid, ascii: bool) -> String {
+    match invalid {
+        Invalid::Empty => "Type your e-mail address, or choose below.".to_owned(),
+        Invalid::TooLong(_) => "This is too long for an e-mail address. Check it, or choose below.".to_owned(),
+        _ if !ascii => "Only plain letters can be read here, without accents: write an address such as ana@b\u{fc}cher.example as ana@xn--bcher-kva.example, or choose below.".to_owned(),
+        _ => "This is not an e-mail address such as name@example.com. Check it, or choose below.".to_owned(),
+    }
+}
+
+/// No rule knows the domain of an address. The domain is all that was looked at.
+pub(super) fn nobodys_address(domain: &str) -> String {
+    format!(
+        "Addresses that end in @{domain} have no sign-in of their own here. Choose below where you have your account."
+    )
 }
 
 /// `public` is the one origin that browsers may begin at: a cookie that was set under another name of

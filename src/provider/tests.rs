@@ -160,6 +160,7 @@ fn config_of(issuer: String, client_id: String, secret: &str) -> config::Provide
         id: "fake".to_owned(),
         preset: "oidc",
         name: "Fake".to_owned(),
+        icon: None,
         protocol: Protocol::Oidc,
         discovery_url: Some(Url::parse(&discovery).unwrap()),
         issuer,

@@ -133,7 +133,7 @@ impl Sanitizer {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let session = &config.session.cookie_name;
-        let mut own = vec![session.clone(), cookies::sign_in_cookie_name(session)];
+        let mut own = cookies::own_names(session).to_vec();
         // With sign-in off, Bitbucket's own page signs in, and remembering is its business.
         if config.upstream.kind == Kind::Bitbucket && config.sign_in.enabled {
             own.push(REMEMBER_ME_COOKIE.to_owned());

@@ -78,7 +78,13 @@ pub(crate) fn config() -> Config {
         groups: Groups::default(),
         provisioning: Provisioning::default(),
         admin: Admin::default(),
-        sign_in: SignIn { enabled: true },
+        sign_in: SignIn {
+            enabled: true,
+            auto_redirect: true,
+            auto_redirect_delay: Duration::ZERO,
+            default_provider: None,
+            rules: Vec::new(),
+        },
         sign_out: SignOut {
             provider_logout: true,
             redirect_to: None,

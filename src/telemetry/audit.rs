@@ -98,6 +98,14 @@ pub enum Event {
         /// What it was about, and what it did.
         detail: String,
     },
+    /// Whether the gateway signs people in: written at a start without it, and when a reload switches
+    /// it off or on.
+    SignInMode {
+        /// Off: it forwards, asserts nobody, and Bitbucket's own login page serves.
+        enabled: bool,
+        /// `start` or `reload`.
+        when: String,
+    },
     /// The configuration was reloaded, or a reload was refused.
     Reload {
         /// `applied` or `refused`.

@@ -70,6 +70,36 @@ pub fn sign_in_cookie_name(session_cookie: &str) -> String {
     format!("{session_cookie}-signin")
 }
 
+/// The names of all our cookies, next to a session cookie of this name: none of them is Bitbucket's
+/// business.
+#[must_use]
+pub fn own_names(session_cookie: &str) -> [String; 4] {
+    [
+        session_cookie.to_owned(),
+        sign_in_cookie_name(session_cookie),
+        last_provider_cookie_name(session_cookie),
+        signed_out_cookie_name(session_cookie),
+    ]
+}
+
+/// The name of the cookie that says which provider a browser used last.
+#[must_use]
+pub fn last_provider_cookie_name(session_cookie: &str) -> String {
+    habit(session_cookie, "last")
+}
+
+/// The name of the cookie that says that somebody has just signed out in a browser.
+#[must_use]
+pub fn signed_out_cookie_name(session_cookie: &str) -> String {
+    habit(session_cookie, "left")
+}
+
+/// `__Host-` asks for `Path=/` (RFC 6265bis §4.1.3.2), and these are for our own pages alone.
+fn habit(session_cookie: &str, what: &str) -> String {
+    let name = session_cookie.strip_prefix("__Host-");
+    format!("{}-{what}", name.unwrap_or(session_cookie))
+}
+
 /// A `Set-Cookie` that removes a host-only cookie from the browser.
 #[must_use]
 pub fn expired(name: &str, path: &str, secure: bool) -> Option<HeaderValue> {
@@ -107,6 +137,19 @@ mod tests {
         check(&["portcullis=x; portcullis=y"], &[]);
         check(&["portcullis", "a=b=c; portcullis =z"], &["a=b=c"]);
         check(&["", "a"], &["", "a"]);
+    }
+
+    #[test]
+    fn what_is_for_our_own_pages_has_no_prefix_that_asks_for_all() {
+        let names = own_names("__Host-portcullis");
+        let want = [
+            "__Host-portcullis",
+            "__Host-portcullis-signin",
+            "portcullis-last",
+            "portcullis-left",
+        ];
+        assert_eq!(names, want);
+        assert_eq!(own_names("sso")[2], "sso-last");
     }
 
     #[test]

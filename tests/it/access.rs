@@ -18,7 +18,8 @@ async fn a_page_goes_to_the_sign_in_and_keeps_its_address() {
     assert_eq!(to.path(), "/sso/login");
     let next = to.query_pairs().find(|(name, _)| name == "next").unwrap().1;
     assert_eq!(next, "/projects/A/repos/b/browse?at=refs%2Fheads%2Fx&y=1");
-    let page = browser.get(to.as_str()).await.expect(200).says("Unused");
+    let page = format!("{to}&choose=1");
+    let page = browser.get(&page).await.expect(200).says("Unused");
     assert!(
         !page.text().contains("backdoor"),
         "the sign-in page advertises the backdoor"

@@ -105,7 +105,8 @@ async fn a_person_sees_own_sessions_and_no_others() {
     // A stranger signs in first, and comes back here.
     let stranger = setup.browser().get("/sso/account").await.expect(303);
     assert_eq!(stranger.location().path(), "/sso/login");
-    assert_eq!(stranger.location().query(), Some("next=%2Fsso%2Faccount"));
+    let want = "choose=1&next=%2Fsso%2Faccount";
+    assert_eq!(stranger.location().query(), Some(want));
     let back = ana
         .get("/sso/login?next=%2Fsso%2Faccount")
         .await

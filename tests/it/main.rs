@@ -30,6 +30,7 @@ mod refresh;
 mod reload;
 mod sessions;
 mod sign_in;
+mod sign_in_page;
 mod sign_out;
 mod test_page;
 mod tls;

@@ -74,7 +74,7 @@ async fn internals_are_not_on_the_public_listener() {
 async fn own_pages_are_strict_and_self_contained() {
     let setup = simple("").await;
     for path in [
-        "/sso/login",
+        "/sso/login?choose=1",
         "/sso/logout",
         "/sso/signed-out",
         "/backdoor",
@@ -115,7 +115,7 @@ async fn own_pages_are_strict_and_self_contained() {
 #[tokio::test]
 async fn own_pages_bring_their_own_icon_and_leave_the_upstreams_alone() {
     let setup = simple("").await;
-    let page = setup.browser().get("/sso/login").await.expect(200);
+    let page = setup.browser().get("/sso/login?choose=1").await.expect(200);
     page.says("rel=\"icon\" href=\"/sso/icon.svg\"");
     let icon = setup.browser().get("/sso/icon.svg").await.expect(200);
     assert_eq!(icon.header("content-type"), Some("image/svg+xml"));
@@ -126,7 +126,7 @@ async fn own_pages_bring_their_own_icon_and_leave_the_upstreams_alone() {
 async fn the_sign_in_form_may_lead_to_a_provider_on_ipv6_loopback() {
     let setup = simple("").await;
     let policy = async || {
-        let page = setup.browser().get("/sso/login").await.expect(200);
+        let page = setup.browser().get("/sso/login?choose=1").await.expect(200);
         page.header("content-security-policy").unwrap().to_owned()
     };
     assert!(!policy().await.contains(" http:;"));
@@ -142,7 +142,7 @@ async fn hostile_text_is_shown_as_text() {
     let setup = simple("").await;
     let script = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E";
     for path in [
-        "/sso/login?next=/",
+        "/sso/login?choose=1&next=/",
         "/backdoor?next=/",
         "/sso/callback/unused?state=x&error=",
         "/sso/callback/unused?code=1&state=",

@@ -81,6 +81,7 @@ const UNASKED: Asking = Asking {
 const OIDC: Preset = Preset {
     name: "oidc",
     label: None,
+    icon: None,
     protocol: Protocol::Oidc,
     issuer: Issuer::Like("https://idp.example.com"),
     issuer_aliases: &[],
@@ -127,6 +128,7 @@ const OAUTH2: Preset = Preset {
 const SALESFORCE: Preset = Preset {
     name: "salesforce",
     label: Some("Salesforce"),
+    icon: Some("cloud"),
     issuer: Issuer::Like("https://example.my.salesforce.com"),
     client_auth: Method::Post,
     // Custom attributes and `active` are in the ID token only when the app says so, and in userinfo
@@ -152,6 +154,7 @@ const SALESFORCE: Preset = Preset {
 const ENTRA: Preset = Preset {
     name: "entra",
     label: Some("Microsoft"),
+    icon: Some("grid"),
     issuer: Issuer::Like("https://login.microsoftonline.com/TENANT-ID/v2.0"),
     client_auth: Method::Post,
     // It says no more than the ID token, and nothing of groups.
@@ -188,6 +191,7 @@ const ENTRA_MULTI: Preset = Preset {
 const AZURE_B2C: Preset = Preset {
     name: "azure_b2c",
     label: Some("Microsoft"),
+    icon: Some("grid"),
     issuer: Issuer::Like("https://TENANT.b2clogin.com/TENANT-ID/v2.0/"),
     discovery: Discovery::Elsewhere(
         "https://TENANT.b2clogin.com/TENANT.onmicrosoft.com/POLICY/v2.0/.well-known/openid-configuration",
@@ -220,6 +224,7 @@ const ENTRA_EXTERNAL_ID: Preset = Preset {
 const GOOGLE: Preset = Preset {
     name: "google",
     label: Some("Google"),
+    icon: Some("google"),
     issuer: Issuer::Fixed("https://accounts.google.com"),
     // Older ID tokens leave the scheme out.
     issuer_aliases: &["accounts.google.com"],
@@ -245,6 +250,7 @@ const GOOGLE: Preset = Preset {
 const OKTA: Preset = Preset {
     name: "okta",
     label: Some("Okta"),
+    icon: Some("okta"),
     issuer: Issuer::Like("https://example.okta.com"),
     scopes: &["openid", "profile", "email", "groups"],
     // A custom server refuses a scope that it does not have, and has no `groups` of itself.
@@ -258,6 +264,7 @@ const OKTA: Preset = Preset {
 const AUTH0: Preset = Preset {
     name: "auth0",
     label: Some("Auth0"),
+    icon: Some("auth0"),
     issuer: Issuer::Like("https://example.eu.auth0.com/"),
     client_auth: Method::Post,
     // Tenants made before the end of 2023 do not name the address of OpenID Connect's.
@@ -274,6 +281,7 @@ const AUTH0: Preset = Preset {
 const KEYCLOAK: Preset = Preset {
     name: "keycloak",
     label: Some("Keycloak"),
+    icon: Some("keycloak"),
     issuer: Issuer::Like("https://keycloak.example.com/realms/example"),
     refresh: UNASKED,
     claims: PresetClaims {
@@ -361,6 +369,7 @@ const ADFS: Preset = Preset {
 const GITLAB: Preset = Preset {
     name: "gitlab",
     label: Some("GitLab"),
+    icon: Some("gitlab"),
     issuer: Issuer::Fixed("https://gitlab.com"),
     // The ID token has hardly more than `sub` and the address.
     userinfo: Userinfo::Required,
@@ -378,6 +387,7 @@ const GITLAB: Preset = Preset {
 const GITHUB: Preset = Preset {
     name: "github",
     label: Some("GitHub"),
+    icon: Some("github"),
     authorization_endpoint: Some("https://github.com/login/oauth/authorize"),
     token_endpoint: Some("https://github.com/login/oauth/access_token"),
     userinfo_endpoint: Some("https://api.github.com/user"),
@@ -419,6 +429,7 @@ const GITHUB_ENTERPRISE: Preset = Preset {
 const BITBUCKET_CLOUD: Preset = Preset {
     name: "bitbucket_cloud",
     label: Some("Bitbucket Cloud"),
+    icon: Some("bitbucket"),
     authorization_endpoint: Some("https://bitbucket.org/site/oauth2/authorize"),
     token_endpoint: Some("https://bitbucket.org/site/oauth2/access_token"),
     userinfo_endpoint: Some("https://api.bitbucket.org/2.0/user"),
@@ -461,6 +472,7 @@ const SLACK: Preset = Preset {
 const DISCORD: Preset = Preset {
     name: "discord",
     label: Some("Discord"),
+    icon: Some("discord"),
     authorization_endpoint: Some("https://discord.com/oauth2/authorize"),
     token_endpoint: Some("https://discord.com/api/oauth2/token"),
     userinfo_endpoint: Some("https://discord.com/api/users/@me"),
@@ -504,6 +516,7 @@ const LINKEDIN: Preset = Preset {
 const APPLE: Preset = Preset {
     name: "apple",
     label: Some("Apple"),
+    icon: Some("apple"),
     issuer: Issuer::Fixed("https://appleid.apple.com"),
     client_auth: Method::AppleJwt,
     scopes: &["openid", "name", "email"],
@@ -529,6 +542,7 @@ const APPLE: Preset = Preset {
 const AUTHENTIK: Preset = Preset {
     name: "authentik",
     label: Some("authentik"),
+    icon: Some("authentik"),
     issuer: Issuer::Like("https://authentik.example.com/application/o/portcullis/"),
     ..OIDC
 };
@@ -537,6 +551,7 @@ const AUTHENTIK: Preset = Preset {
 const AUTHELIA: Preset = Preset {
     name: "authelia",
     label: Some("Authelia"),
+    icon: Some("authelia"),
     issuer: Issuer::Like("https://auth.example.com"),
     scopes: &["openid", "profile", "email", "groups"],
     // The ID token has hardly more than `sub` unless a claims policy says so.
@@ -585,6 +600,7 @@ const ZITADEL: Preset = Preset {
 const FUSIONAUTH: Preset = Preset {
     name: "fusionauth",
     label: Some("FusionAuth"),
+    icon: Some("fusionauth"),
     issuer: Issuer::Like("https://fusionauth.example.com"),
     claims: PresetClaims {
         username: &["preferred_username", "email"],

@@ -20,15 +20,15 @@ use super::presets::Preset;
 use super::problems::{Mistake, mistake, quoted};
 use super::reader::{Read, Section};
 use super::values::{Chosen, all};
-use super::{EmailTrust, LogoutStyle, Protocol, Provider, ResponseMode, SignIn, Users, keys};
+use super::{EmailTrust, LogoutStyle, Protocol, Provider, ResponseMode, Users, icon, keys};
 
 pub(super) fn read(
     root: &Section<'_>,
     users: Option<&Users>,
-    sign_in: Option<&SignIn>,
+    sign_in: Option<bool>,
 ) -> Read<Vec<Provider>> {
     let tables = root.tables("providers")?;
-    if tables.is_empty() && sign_in.is_some_and(|sign_in| sign_in.enabled) {
+    if tables.is_empty() && sign_in == Some(true) {
         return Err(root.spot_of("providers").problem(mistake(
             "is missing: nobody could sign in",
             "add [[providers]] with id, preset, issuer, client_id and client_secret, or set \
@@ -47,6 +47,7 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
     // What else is right depends on the preset.
     let Chosen(preset) = section.get::<Chosen<&'static Preset>>("preset")?;
     let name = section.parse_if("name", label);
+    let icon = icon::read(section, "icon", preset.icon);
     let client_id = section.parse("client_id", client_id);
     let client_auth = client_auth::read(section, preset);
     let insecure_http = section.get::<bool>("insecure_http");
@@ -109,6 +110,7 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
         preset: preset.name,
         name: name?.unwrap_or_else(|| preset.label.unwrap_or(&id).to_owned()),
         id,
+        icon: icon?,
         protocol: preset.protocol,
         issuer: addresses.issuer,
         discovery_url: addresses.discovery_url,

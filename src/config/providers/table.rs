@@ -33,6 +33,12 @@ pub(in crate::config) static TABLE: Table = Table {
             "What the button says.",
         ),
         key(
+            "icon",
+            Text,
+            Unset("the preset's, or none", r#""github""#),
+            "The picture on the button: a built-in one (apple, auth0, authelia, authentik, bitbucket, building, cloud, discord, fusionauth, github, gitlab, google, grid, key, keycloak, okta, openid), or an SVG or PNG file. \"\": none.",
+        ),
+        key(
             "issuer",
             Text,
             Unset(
