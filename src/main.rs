@@ -90,6 +90,16 @@ enum Command {
         #[arg(long, value_name = "FILE.json", requires = "provider")]
         claims: Option<PathBuf>,
     },
+    /// Tell what happened in a request, step by step: why somebody got in, or did not.
+    Why {
+        #[command(flatten)]
+        file: File,
+        /// The id that the page showed, or the log.
+        request_id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Everything on loopback in one process: a provider, a small Bitbucket and the gateway.
     Demo {
         /// The gateway's port on 127.0.0.1.
@@ -267,6 +277,15 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let clock = Clock::system();
             let plan = command::provision(&loaded.config, plea, &clock);
             print(&runtime()?.block_on(plan)?)
+        }),
+        Command::Why {
+            file,
+            request_id,
+            json,
+        } => with(&file, |loaded| {
+            let clock = Clock::system();
+            let told = command::why(&loaded.config, &request_id, json, &clock);
+            print(&runtime()?.block_on(told)?)
         }),
         Command::Demo { port } => {
             runtime()?.block_on(demo::run(port))?;

@@ -12,6 +12,7 @@ use crate::identity::Username;
 use crate::random;
 use crate::secret::Secret;
 use crate::session::{Summary, Which};
+use crate::telemetry::trail::Story;
 use crate::web::Response;
 use async_trait::async_trait;
 use aws_lc_rs::{digest, hmac};
@@ -83,6 +84,11 @@ pub enum Order {
         /// The provider's id.
         provider: String,
     },
+    /// What happened in a request.
+    Why {
+        /// Its id.
+        request_id: String,
+    },
 }
 
 /// What came of it.
@@ -118,6 +124,11 @@ pub enum Reply {
     TestUrl {
         /// It works once.
         url: String,
+    },
+    /// What is known about the request.
+    Why {
+        /// Its steps and events; both empty: nothing.
+        story: Story,
     },
     /// It was not done.
     Refused {

@@ -6,10 +6,12 @@
 mod identities;
 mod provision;
 mod sessions;
+mod why;
 
 pub use identities::{IdentitiesAction, identities};
 pub use provision::{Plea, provision};
 pub use sessions::{SessionsAction, sessions};
+pub use why::why;
 
 use crate::admin::{self, Order, Reply};
 use crate::clock::Clock;
@@ -100,6 +102,14 @@ pub enum Error {
         asked: String,
         /// Who the claims are.
         claimed: String,
+    },
+    /// The gateway remembers nothing under this id.
+    #[error(
+        "nothing is remembered of a request \"{request_id}\": only the last sign-ins are, since the gateway started; the log under this id says more"
+    )]
+    NothingKnown {
+        /// What was asked for.
+        request_id: String,
     },
     /// `provisioning.target` is "none".
     #[error("provisioning.target is \"none\": there is nothing to plan")]

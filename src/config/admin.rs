@@ -14,7 +14,7 @@ pub(super) static TABLE: Table = Table {
         "groups",
         Texts,
         Value(r#"["bitbucket-admins"]"#),
-        "Groups whose members may open the test pages, as the sign-in decides groups. Empty: only the backdoor's sessions and one-time addresses.",
+        "Groups whose members may open the console and the test pages, as the sign-in decides groups. Empty: only the backdoor's sessions and one-time addresses.",
     )],
 };
 

@@ -1,20 +1,31 @@
-//! What a reload changes, by key and without values.
+//! The keys of a configuration, one by one: what a reload changes, and what is in force.
 
 use super::{
     Access, Admin, Backdoor, Config, Groups, Identity, Log, Provider, Provisioning, Server,
     Session, SignIn, SignOut, Upstream, Users,
 };
 
+/// One key of two configurations.
+#[derive(Clone)]
+pub(super) struct Row {
+    /// Dotted, as in the file.
+    pub(super) key: String,
+    /// Whether its values differ.
+    pub(super) changed: bool,
+    /// The new value as `Debug` prints it: a [`Secret`](crate::secret::Secret) does not print itself.
+    pub(super) value: String,
+}
+
 /// Compares two values of a struct field by field. Taking the old one apart makes a forgotten field
 /// a compile error.
 macro_rules! differences {
     ($table:expr, $old:expr, $new:expr, $type:ident { $($field:ident => $key:expr),* $(,)? }) => {{
         let ($type { $($field),* }, new) = ($old, $new);
-        let mut changed = Vec::new();
-        $(if *$field != new.$field {
-            changed.push(format!("{}.{}", $table, $key));
-        })*
-        changed
+        vec![$(Row {
+            key: format!("{}.{}", $table, $key),
+            changed: *$field != new.$field,
+            value: format!("{:?}", new.$field),
+        }),*]
     }};
 }
 
@@ -23,6 +34,12 @@ impl Config {
     /// among them.
     #[must_use]
     pub fn changes(&self, other: &Self) -> Vec<String> {
+        let rows = self.compared(other).into_iter();
+        rows.filter(|row| row.changed).map(|row| row.key).collect()
+    }
+
+    /// Every key, changed or not.
+    pub(super) fn compared(&self, other: &Self) -> Vec<Row> {
         // Taken apart for the same reason as in the macro.
         let Self {
             server,
@@ -160,26 +177,32 @@ impl Config {
     }
 }
 
-fn providers_differ(old: &[Provider], new: &[Provider]) -> Vec<String> {
+fn providers_differ(old: &[Provider], new: &[Provider]) -> Vec<Row> {
     let find = |list: &'_ [Provider], id: &str| list.iter().position(|provider| provider.id == id);
-    let mut changed = Vec::new();
+    let mark = |key: String| Row {
+        key,
+        changed: true,
+        value: String::new(),
+    };
+    let mut rows = Vec::new();
     for provider in old {
         match find(new, &provider.id).and_then(|index| new.get(index)) {
-            None => changed.push(format!("providers.{} (removed)", provider.id)),
-            Some(other) => changed.extend(provider_differs(provider, other)),
+            None => rows.push(mark(format!("providers.{} (removed)", provider.id))),
+            Some(other) => rows.extend(provider_differs(provider, other)),
         }
     }
     let added = new
         .iter()
         .filter(|provider| find(old, &provider.id).is_none());
-    changed.extend(added.map(|provider| format!("providers.{} (added)", provider.id)));
-    if changed.is_empty() && old.iter().zip(new).any(|(old, new)| old.id != new.id) {
-        changed.push("providers (order)".to_owned());
+    rows.extend(added.map(|provider| mark(format!("providers.{} (added)", provider.id))));
+    let moved = || old.iter().zip(new).any(|(old, new)| old.id != new.id);
+    if !rows.iter().any(|row| row.changed) && moved() {
+        rows.push(mark("providers (order)".to_owned()));
     }
-    changed
+    rows
 }
 
-fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
+fn provider_differs(old: &Provider, new: &Provider) -> Vec<Row> {
     let mut changed = differences!(format!("providers.{}", old.id), old, new, Provider {
         id => "id",
         preset => "preset",
@@ -216,7 +239,7 @@ fn provider_differs(old: &Provider, new: &Provider) -> Vec<String> {
     });
     // These follow from the preset, and are no keys of the file.
     let derived = [".protocol", ".logout_returns"];
-    changed.retain(|key| !derived.iter().any(|end| key.ends_with(end)));
+    changed.retain(|row| !derived.iter().any(|end| row.key.ends_with(end)));
     changed
 }
 

@@ -30,6 +30,7 @@ mod schema;
 mod secrets;
 mod server;
 mod session;
+mod shown;
 mod sign_in;
 mod sign_out;
 mod spec;
@@ -52,6 +53,7 @@ pub use load::{Loaded, load, parse};
 pub use mapping::{JmesPath, Keep, Mapping, Pattern, Reference, Rewrite, Step};
 pub use problems::{Problem, Problems};
 pub use schema::schema;
+pub use shown::Setting;
 
 use crate::identity::{Domain, Email, GroupName, Username};
 use crate::secret::Secret;
@@ -708,7 +710,8 @@ pub enum Credentials {
 /// `[admin]`
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Admin {
-    /// Who may open the test pages; empty: nobody but the backdoor and one-time addresses.
+    /// Who may open the console and the test pages; empty: nobody but the backdoor (and, for the
+    /// test pages, one-time addresses).
     pub groups: Vec<GroupName>,
 }
 

@@ -19,6 +19,7 @@ mod pulse;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod version;
 
 pub use error::Error;
 
@@ -158,6 +159,16 @@ impl Upstream {
 
     /// Asks for a path of Bitbucket's in the gateway's own name: no identity, no client.
     async fn ask(&self, path: &str, cookies: Option<&HeaderMap>) -> Result<StatusCode, Error> {
+        let (response, _) = self.inquire(path, cookies).await?;
+        Ok(response.status())
+    }
+
+    /// The same with the whole answer.
+    async fn inquire(
+        &self,
+        path: &str,
+        cookies: Option<&HeaderMap>,
+    ) -> Result<(http::Response<Incoming>, Lease), Error> {
         let uri =
             Uri::try_from(format!("{}{path}", self.context_path)).map_err(|_| Error::Target)?;
         let mut request = Request::new(RequestBody::empty(self.names.clone()));
@@ -170,8 +181,7 @@ impl Upstream {
         {
             headers.append(header::COOKIE, value.clone());
         }
-        let (response, _) = self.exchange(request, false, None).await?;
-        Ok(response.status())
+        self.exchange(request, false, None).await
     }
 
     /// What [`Upstream::forward`] does, once it is decided who is asserted. The whole of it ends with

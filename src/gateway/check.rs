@@ -3,6 +3,7 @@
 use super::gate::{redirect_uri, signed_out_uri};
 use crate::clock::Clock;
 use crate::config::{Config, Credentials, Kind, ProvisioningTarget, Store};
+use crate::console;
 use crate::directory::people;
 use crate::explain;
 use crate::forward::Upstream;
@@ -15,7 +16,6 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One thing that was looked at.
@@ -135,49 +135,29 @@ async fn provisioning(config: &Config) -> Option<Finding> {
     })
 }
 
-/// How long one attempt to get around the gateway may take.
-const KNOCK: Duration = Duration::from_secs(3);
+/// How long the answer of a health check may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Knocks at the public host on the ports that Bitbucket itself listens on. An identity header is
-/// worth nothing if somebody can hand it to Bitbucket without passing the gateway.
-///
-/// An open port is a sign, not a proof: only an attempt from where the users are shows what the
-/// users can reach.
+/// Whether Bitbucket can be reached around the gateway.
 async fn around(config: &Config) -> Vec<Finding> {
-    let Some(host) = config.server.public_url.url.host_str() else {
-        return Vec::new();
-    };
-    let public_port = config.server.public_url.url.port_or_known_default();
-    let upstream_port = config.upstream.url.url.port_or_known_default();
-    let mut ports = vec![7990];
-    ports.extend(upstream_port.filter(|port| *port != 7990));
-    let mut findings = Vec::new();
-    for port in ports {
-        // The gateway itself answers there.
-        if Some(port) == public_port || port == config.server.listen.port() {
-            continue;
-        }
-        let what = format!("around the gateway: {host}:{port}");
-        findings.push(match knock(host, port).await {
-            // Says nothing about others: Bitbucket beside the gateway, or a name of this machine.
-            Some(at) if at.ip().to_canonical().is_loopback() => Finding::good(format!(
-                "{what} answers on loopback, where only this machine reaches it; try it from a user's network too"
-            )),
-            Some(at) => Finding::bad(
-                format!("{what} accepts connections ({at})"),
-                "close this port for everybody but the gateway: whoever reaches Bitbucket there can send the identity header",
-            ),
-            None => Finding::good(format!("{what} does not accept connections from here; try it from a user's network too")),
-        });
-    }
-    findings
-}
-
-async fn knock(host: &str, port: u16) -> Option<SocketAddr> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let connection =
-        tokio::time::timeout(KNOCK, tokio::net::TcpStream::connect((host, port))).await;
-    connection.ok()?.ok()?.peer_addr().ok()
+    let knocks = console::around(config).await.into_iter();
+    knocks
+        .map(|knock| {
+            let what = format!("around the gateway: {}:{}", knock.host, knock.port);
+            match knock.opened {
+                Some(_) if knock.is_loopback() => Finding::good(format!(
+                    "{what} answers on loopback, where only this machine reaches it; try it from a user's network too"
+                )),
+                Some(at) => Finding::bad(
+                    format!("{what} accepts connections ({at})"),
+                    "close this port for everybody but the gateway: whoever reaches Bitbucket there can send the identity header",
+                ),
+                None => Finding::good(format!(
+                    "{what} does not accept connections from here; try it from a user's network too"
+                )),
+            }
+        })
+        .collect()
 }
 
 /// Whether `/healthz` at this address answers 200 within a few seconds. Speaks plain HTTP/1.1 to the
@@ -185,6 +165,6 @@ async fn knock(host: &str, port: u16) -> Option<SocketAddr> {
 pub async fn is_healthy(url: &str) -> bool {
     let Ok(url) = url.parse() else { return false };
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let answer = tokio::time::timeout(KNOCK, client.get(url)).await;
+    let answer = tokio::time::timeout(PATIENCE, client.get(url)).await;
     answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == 200))
 }

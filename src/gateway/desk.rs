@@ -8,6 +8,7 @@ use crate::identity::Username;
 use crate::secret::Secret;
 use crate::session::Which;
 use crate::telemetry::audit::{Event, Origin};
+use crate::telemetry::trail::Story;
 use async_trait::async_trait;
 
 /// More pins than anybody reads; whoever has more names the person.
@@ -34,6 +35,13 @@ impl Desk for Shared {
         }
         if let Order::RevokeSessions { which } = &order {
             return revoke_sessions(self, which).await;
+        }
+        if let Order::Why { request_id } = &order {
+            let story = Story {
+                attempt: self.lasting.trail.find(request_id),
+                events: self.lasting.audit.of_request(request_id),
+            };
+            return Reply::Why { story };
         }
         let reply = identities(&self.lasting.identities, order.clone()).await;
         if let Some(detail) = told(&order, &reply) {
@@ -74,6 +82,11 @@ pub(crate) async fn identities(identities: &crate::directory::Identities, order:
         Order::ListSessions { .. } | Order::RevokeSessions { .. } => {
             return Reply::Refused {
                 reason: "sessions are looked after by a running gateway".to_owned(),
+            };
+        }
+        Order::Why { .. } => {
+            return Reply::Refused {
+                reason: "what happened in a request is remembered by a running gateway".to_owned(),
             };
         }
     };

@@ -3,6 +3,7 @@
 use super::{Error, Lasting};
 use crate::backdoor::{self, Backdoor};
 use crate::config::{self, Config};
+use crate::console::{self, Console};
 use crate::forward::Upstream;
 use crate::login::{self, Login};
 use crate::policy::Policy;
@@ -11,6 +12,7 @@ use crate::provisioning::Provisioner;
 use crate::sanitize::Sanitizer;
 use crate::session::Sessions;
 use crate::web::Pages;
+use std::path::PathBuf;
 use std::sync::Arc;
 use url::Url;
 
@@ -24,17 +26,20 @@ pub(super) struct Gate {
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) login: Login,
     pub(super) backdoor: Backdoor,
+    pub(super) console: Console,
     pub(super) pages: Arc<Pages>,
 }
 
 impl Gate {
     /// Builds the parts. What `before` has and this configuration does not change lives on: the
-    /// connections to the upstream, and what was learnt from a provider.
+    /// connections to the upstream, and what was learnt from a provider. `files` is where the
+    /// configuration was read.
     pub(super) fn build(
         config: Arc<Config>,
         sessions: Sessions,
         lasting: &Lasting,
         before: Option<&Self>,
+        files: Vec<PathBuf>,
     ) -> Result<Self, Error> {
         let pages = Pages::new(&config.server.prefix)?.with_http_targets(http_targets(&config));
         let pages = Arc::new(pages);
@@ -64,6 +69,7 @@ impl Gate {
             browsers: lasting.browsers.clone(),
             flights: lasting.flights.clone(),
             audit: lasting.audit.clone(),
+            trail: lasting.trail.clone(),
             metrics: lasting.metrics.clone(),
             clock: lasting.clock.clone(),
         };
@@ -76,11 +82,26 @@ impl Gate {
             clock: lasting.clock.clone(),
             leftovers: login::leftovers(&config.upstream, &config.server.public_url),
         };
+        let console = console::Parts {
+            providers: providers.clone(),
+            sessions: sessions.clone(),
+            identities: lasting.identities.clone(),
+            tickets: lasting.tickets.clone(),
+            upstream: upstream.clone(),
+            pages: pages.clone(),
+            audit: lasting.audit.clone(),
+            trail: lasting.trail.clone(),
+            metrics: lasting.metrics.clone(),
+            clock: lasting.clock.clone(),
+            life: lasting.life.clone(),
+            files,
+        };
         Ok(Self {
             sanitizer: Sanitizer::new(&config),
             policy: Policy::new(&config),
             login: Login::new(&config, login),
             backdoor: Backdoor::new(&config, backdoor)?,
+            console: Console::new(&config, console),
             config,
             sessions,
             upstream,

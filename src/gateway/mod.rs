@@ -24,9 +24,9 @@ use crate::directory::Identities;
 use crate::directory::people::{self, People};
 use crate::listener::{Drained, Listener, Options, Tls, TlsError};
 use crate::session::Sessions;
-use crate::telemetry::{Audit, Metrics};
+use crate::telemetry::{Audit, Metrics, Trail};
 use crate::{
-    admin, backdoor, directory, forward, listener, login, provider, provisioning, session,
+    admin, backdoor, console, directory, forward, listener, login, provider, provisioning, session,
 };
 use arc_swap::ArcSwap;
 use gate::Gate;
@@ -87,12 +87,14 @@ struct Lasting {
     clock: Clock,
     metrics: Metrics,
     audit: Audit,
+    trail: Trail,
     identities: Identities,
     people: Arc<dyn People>,
     browsers: login::Browsers,
     flights: login::Flights,
     tickets: login::Tickets,
     attempts: backdoor::Attempts,
+    life: Arc<console::Life>,
 }
 
 /// What every request sees.
@@ -129,16 +131,18 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
         identities: Identities::open(&config.session.store, clock.clone()).await?,
         people: people::open(&config.session.store).await?,
         audit: Audit::new(clock.clone()),
+        trail: Trail::new(clock.clone()),
         browsers: login::Browsers::new(clock.clone()),
         flights: login::Flights::default(),
         tickets: login::Tickets::new(clock.clone()),
         attempts: backdoor::Attempts::open(&config.session.store).await?,
+        life: Arc::new(console::Life::new(&clock)),
         metrics: metrics.clone(),
         clock: clock.clone(),
     };
     let https = config.server.public_url.https;
     let sessions = Sessions::open(&config.session, https, clock, metrics.clone()).await?;
-    let gate = Gate::build(config.clone(), sessions, &lasting, None)?;
+    let gate = Gate::build(config.clone(), sessions, &lasting, None, loaded.files)?;
 
     let tls = config.server.tls.as_ref();
     let tls = tls

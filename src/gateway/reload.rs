@@ -5,7 +5,7 @@ use super::{Error, Lasting, Shared};
 use crate::config::{Loaded, Problems};
 use crate::listener::TlsError;
 use crate::telemetry::audit;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Why the old configuration stays in force.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,13 @@ fn build(shared: &Shared, loaded: Loaded, before: &Gate) -> Result<Vec<String>, 
     let sessions = before
         .sessions
         .reconfigured(&config.session, config.server.public_url.https);
-    let gate = Gate::build(config.clone(), sessions, &shared.lasting, Some(before))?;
+    let gate = Gate::build(
+        config.clone(),
+        sessions,
+        &shared.lasting,
+        Some(before),
+        loaded.files,
+    )?;
     // The last step that can fail. It also takes in a certificate that changed in its file only.
     if let (Some(tls), Some(files)) = (&shared.tls, &config.server.tls) {
         tls.reload(files)?;
@@ -90,6 +96,9 @@ pub(super) fn refused(shared: &Shared, reasons: &[String]) {
         reasons = reasons.join("; "),
         "the configuration was not reloaded; the old one stays in force"
     );
+    let lasting = &shared.lasting;
+    let last = (lasting.clock.now(), reasons.to_vec());
+    *(lasting.life.refused.lock()).unwrap_or_else(PoisonError::into_inner) = Some(last);
     record(shared, "refused", reasons.to_vec());
 }
 

@@ -123,6 +123,11 @@ pub(super) async fn own(
         },
         ["backchannel-logout", _] => wrong_method(gate, c, "POST"),
         ["frontchannel-logout", _] => wrong_method(gate, c, "GET, HEAD, POST"),
+        ["admin", path @ ..] if get => gate.console.answer(c, v, path, query, None).await,
+        ["admin", path @ ..] if post => match form(body).await {
+            Ok(form) => gate.console.answer(c, v, path, query, Some(&form)).await,
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+        },
         ["logout"] if get => gate.login.sign_out_page(v),
         ["logout"] if post => gate.login.sign_out(c, v).await,
         ["signed-out"] if get => gate.login.signed_out(v),
@@ -137,7 +142,9 @@ pub(super) async fn own(
         ["icon.svg"] if get => gate.pages.icon(),
         ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"]
         | ["start" | "test" | "icons" | "countdown", _] => wrong_method(gate, c, "GET, HEAD"),
-        ["logout" | "account"] | ["callback", _] => wrong_method(gate, c, "GET, HEAD, POST"),
+        ["logout" | "account"] | ["callback", _] | ["admin", ..] => {
+            wrong_method(gate, c, "GET, HEAD, POST")
+        }
         _ => {
             let problem = Problem::new(
                 StatusCode::NOT_FOUND,

@@ -3,7 +3,7 @@
 use super::{Login, words};
 use crate::config::{self, Config, OnError};
 use crate::directory::{Claim, Standing, Subject};
-use crate::explain::Finding;
+use crate::explain::{self, Finding};
 use crate::identity::{Person, Username};
 use crate::mapping::{self, Candidate};
 use crate::provider::VerifiedClaims;
@@ -11,6 +11,7 @@ use crate::provisioning::plan::AccountChange;
 use crate::provisioning::{self, Found};
 use crate::session::{How, SignedIn, Visitor};
 use crate::telemetry::audit::Event;
+use crate::telemetry::trail::Stage;
 use crate::web::{Context, Problem, Response, ReturnPath, see_other};
 
 /// A person at the door: the provider vouches for the claims, and nothing is decided yet.
@@ -42,6 +43,7 @@ impl Login {
             next,
             remember,
         } = arrived;
+        self.tell_claims(context, config, &claims);
         let rules = mapping::Rules::of(&self.config, config);
         let candidate = mapping::candidate(&claims, rules).map_err(|refused| Refused {
             problem: words::mapping(refused.code(), &config.name).because(&refused),
@@ -73,6 +75,7 @@ impl Login {
             );
             known_as(problem.detail(detail))
         })?;
+        self.tell(context, Stage::Pin, explain::pin(&standing, &username));
         if let Standing::Linked { issuer } = &standing {
             tracing::warn!(
                 request.id = context.id.as_str(),
@@ -116,6 +119,7 @@ impl Login {
 
         self.parts.browsers.completed(self.cookies(context));
         self.parts.metrics.sign_in(&config.id, "ok");
+        self.tell_success(context, &config.id, username.as_str());
         self.parts.audit.record(
             &context.origin(),
             Event::SignIn {
@@ -196,7 +200,10 @@ impl Login {
             return Ok(());
         };
         match provisioner.apply(found, candidate).await {
-            Ok(plan) if plan.is_empty() => Ok(()),
+            Ok(plan) if plan.is_empty() => {
+                self.tell(context, Stage::Provisioning, "nothing had to change");
+                Ok(())
+            }
             Ok(plan) => {
                 let outcome = match plan.account {
                     AccountChange::Create { .. } => "created",
@@ -258,6 +265,10 @@ impl Login {
         outcome: &str,
         changes: Vec<String>,
     ) {
+        for change in &changes {
+            let detail = format!("{outcome}: {change}");
+            self.tell(context, Stage::Provisioning, detail);
+        }
         let event = Event::Provisioning {
             username: username.as_str().to_owned(),
             outcome: outcome.to_owned(),

@@ -25,6 +25,7 @@ mod sign_out;
 mod start;
 mod test;
 mod tickets;
+mod told;
 mod upkeep;
 mod words;
 
@@ -40,8 +41,8 @@ use crate::forward::Upstream;
 use crate::provider::Provider;
 use crate::provisioning::Provisioner;
 use crate::session::Sessions;
-use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, Event};
+use crate::telemetry::{Metrics, Trail};
 use crate::web::{Audience, Context, Pages, Problem, Response, ReturnPath, cookies};
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub struct Parts {
     pub flights: Flights,
     /// The audit log.
     pub audit: Audit,
+    /// The steps of the last sign-ins.
+    pub trail: Trail,
     /// The numbers.
     pub metrics: Metrics,
     /// The time.
@@ -218,6 +221,7 @@ impl Login {
                 "a sign-in was refused"
             );
         }
+        self.tell_refusal(context, provider, username.as_deref(), problem);
         self.parts.audit.record(
             &context.origin(),
             Event::Refusal {

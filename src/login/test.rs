@@ -7,7 +7,7 @@ use crate::directory::Subject;
 use crate::explain::{self, Finding, Report};
 use crate::mapping::{Candidate, Rules};
 use crate::provider::{self, Ask, Provider, VerifiedClaims};
-use crate::session::{How, Visitor};
+use crate::session::Visitor;
 use crate::telemetry::audit::Event;
 use crate::web::{Context, FormTargets, Problem, Response, ReturnPath, fields, first, see_other};
 use http::StatusCode;
@@ -30,7 +30,7 @@ impl Login {
         let query = fields(query.as_bytes());
         let by_ticket =
             first(&query, "ticket").is_some_and(|it| self.parts.tickets.spend(&config.id, it));
-        if !by_ticket && !self.is_administrator(visitor) {
+        if !by_ticket && visitor.administrator(&self.config).is_none() {
             return self.not_for_you(context, visitor, &config.id);
         }
         let ask = Ask {
@@ -55,16 +55,6 @@ impl Login {
         let mut response = see_other(start.url.as_str());
         super::set_cookies(&mut response, &self.sign_in_cookie(&token));
         response
-    }
-
-    /// Whether this visitor may see what people's claims hold.
-    fn is_administrator(&self, visitor: &Visitor) -> bool {
-        let Visitor::Known(live) = visitor else {
-            return false;
-        };
-        let wanted = &self.config.admin.groups;
-        let has = |group| wanted.contains(group);
-        *live.how() == How::Backdoor || live.person().groups.iter().any(has)
     }
 
     fn not_for_you(&self, context: &Context, visitor: &Visitor, provider: &str) -> Response {

@@ -8,6 +8,7 @@
 //! What must never happen here: that a store which fails makes a stranger of somebody, or that a
 //! session which has ended comes back.
 
+mod administrator;
 mod ended;
 mod id;
 mod limits;

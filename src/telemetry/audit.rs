@@ -1,7 +1,8 @@
 //! Audit events: one JSON object a line on target `audit`.
 
+use super::hours::{Hour, Hours};
 use super::log;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
@@ -13,7 +14,7 @@ use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimeP
 const KEPT: usize = 500;
 
 /// Something that somebody will want to know about later. Field names are the log's vocabulary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A person signed in.
@@ -91,9 +92,9 @@ pub enum Event {
         /// Who it would have been, or the code of what refuses.
         outcome: String,
     },
-    /// An administrator's order from the command line.
+    /// An administrator's order, from the command line or the console.
     Order {
-        /// `relink`, `forget`, `test_url`.
+        /// `relink`, `forget`, `test_url`, `revoke`.
         order: String,
         /// What it was about, and what it did.
         detail: String,
@@ -116,7 +117,7 @@ pub enum Event {
 }
 
 /// An event with its circumstances.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When, in RFC 3339.
     pub time: String,
@@ -151,6 +152,7 @@ pub struct Origin {
 pub struct Audit {
     clock: crate::clock::Clock,
     last: Arc<Mutex<VecDeque<Entry>>>,
+    hours: Arc<Mutex<Hours>>,
 }
 
 impl Audit {
@@ -160,13 +162,19 @@ impl Audit {
         Self {
             clock,
             last: Arc::default(),
+            hours: Arc::default(),
         }
     }
 
     /// Writes one event.
     pub fn record(&self, origin: &Origin, event: Event) {
+        let now = self.clock.now();
+        self.hours
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(&event, now);
         let entry = Entry {
-            time: rfc3339(self.clock.now()),
+            time: rfc3339(now),
             request_id: origin.request_id.clone(),
             client: origin.client,
             event,
@@ -194,6 +202,25 @@ impl Audit {
             .iter()
             .cloned()
             .collect()
+    }
+
+    /// The last events under a request's id, oldest first.
+    #[must_use]
+    pub fn of_request(&self, id: &str) -> Vec<Entry> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_request = last
+            .iter()
+            .filter(|entry| entry.request_id.as_deref() == Some(id));
+        of_request.cloned().collect()
+    }
+
+    /// Sign-ins and refusals of the last day, the oldest hour first.
+    #[must_use]
+    pub fn last_day(&self) -> Vec<Hour> {
+        self.hours
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_day(self.clock.now())
     }
 }
 

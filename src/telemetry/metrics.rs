@@ -316,6 +316,22 @@ impl Metrics {
         }
     }
 
+    /// The certificates in force: on which side (`listener`, `upstream`), their file, and when they
+    /// end, in seconds since the epoch.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<(&'static str, String, i64)> {
+        let shown = self
+            .0
+            .certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let ends = |labels: &CertificateLabels| {
+            let ends = self.0.certificate_expiry.get_or_create(labels).get();
+            (labels.side, labels.file.clone(), ends)
+        };
+        shown.iter().map(ends).collect()
+    }
+
     /// Everything in the OpenMetrics text form.
     #[must_use]
     pub fn render(&self) -> String {

@@ -47,13 +47,26 @@ impl ReturnPath {
 
     /// This path, unless it is `prefix` or below: then `/`. A gateway's own page is no place to
     /// return to after a sign-in.
+    ///
+    /// The console (`/admin/…` below the prefix) is the exception: an administrator follows a link
+    /// to it, signs in and wants to be there. None of its pages changes anything when it is opened,
+    /// and none sends a person who is signed in back to the sign-in. Only the plain spelling counts;
+    /// an encoded one is a page like the others.
     #[must_use]
     pub fn outside(self, prefix: &str) -> Self {
-        let below = self
-            .path()
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if below { Self::root() } else { self }
+        let plain = |rest: &str| {
+            // What the console's addresses are made of, request ids included.
+            let byte = |b: u8| b.is_ascii_alphanumeric() || b"/-._".contains(&b);
+            rest.bytes().all(byte) && !rest.contains("//")
+        };
+        match self.path().strip_prefix(prefix) {
+            Some("") => Self::root(),
+            Some(rest) if rest.starts_with('/') => match rest.strip_prefix("/admin/") {
+                Some(rest) if plain(rest) && !rest.starts_with('/') => self,
+                _ => Self::root(),
+            },
+            _ => self,
+        }
     }
 
     /// The path and query.
@@ -136,9 +149,31 @@ mod tests {
             ("/sso?x", "/"),
             ("/ssox", "/ssox"),
             ("/a/sso", "/a/sso"),
+            ("/sso/admin", "/"),
+            ("/sso/admin/../logout", "/"),
+            ("/sso/admin/%2e%2e/logout", "/"),
+            ("/sso/admin/%2e%2e%2flogout", "/"),
+            ("/sso/admin//evil.example", "/"),
+            ("/sso/admin//", "/"),
+            ("/sso/admin/;x", "/"),
+            ("/sso/Admin/", "/"),
+            ("/sso/administrator", "/"),
         ] {
             let path = ReturnPath::parse(text).outside("/sso");
             assert_eq!(path.as_str(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_administrator_comes_back_to_the_console() {
+        for text in [
+            "/sso/admin/",
+            "/sso/admin/sign-ins/0123abcd-ef",
+            "/sso/admin/sign-ins/A.proxys_id",
+            "/sso/admin/sessions?username=ana%2F..",
+        ] {
+            let path = ReturnPath::parse(text).outside("/sso");
+            assert_eq!(path.as_str(), text);
         }
     }
 

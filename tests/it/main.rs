@@ -18,6 +18,7 @@ mod assertion;
 mod attacks;
 mod backdoor;
 mod channels;
+mod console;
 mod failures;
 mod headers;
 mod operations;

@@ -300,6 +300,12 @@ impl FakeProvider {
         }
     }
 
+    /// The access tokens that it gave out.
+    pub(crate) fn issued(&self) -> Vec<String> {
+        let tokens = self.inner.access_tokens.lock().unwrap();
+        tokens.keys().cloned().collect()
+    }
+
     /// Comes back on the same port, with the same keys and codes.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
