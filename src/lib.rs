@@ -24,7 +24,6 @@
 //! | [`login`] | the sign-in, a file per step, and the sign-out | `provider`, `mapping`, `provisioning`, `explain`, `directory`, `session`, `forward`, up to `web` |
 //! | [`backdoor`] | the way in when the provider is down | `session`, `state`, up to `web` |
 //! | [`admin`] | health, readiness, metrics and signed orders on their own listener | `session`, `directory`, up to `web` |
-//! | [`admin`] | health, readiness, metrics on their own listener | up to `web` |
 //! | [`console`] | the administrator's pages: what the gateway is doing, and steering it | `login`, `explain`, `provider`, `mapping`, `provisioning`, `directory`, `session`, `forward`, up to `web` |
 //! | [`gateway`] | builds all parts; routes on one screen; run, reload, drain | every room |
 //! | [`command`] | the administrator's commands, from arguments to what is printed | every room |

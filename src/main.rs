@@ -100,6 +100,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The pages that people see.
+    Templates {
+        #[command(subcommand)]
+        action: Templates,
+    },
     /// Everything on loopback in one process: a provider, a small Bitbucket and the gateway.
     Demo {
         /// The gateway's port on 127.0.0.1.
@@ -197,6 +202,16 @@ enum Sessions {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Templates {
+    /// Write the built-in templates, style.css and en.toml, to change and name in [branding].
+    Export {
+        /// Where to; files that are there already are not touched.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 struct OneSubject {
     /// The provider.
@@ -287,6 +302,9 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let told = command::why(&loaded.config, &request_id, json, &clock);
             print(&runtime()?.block_on(told)?)
         }),
+        Command::Templates {
+            action: Templates::Export { directory },
+        } => print(&command::export_templates(&directory)?),
         Command::Demo { port } => {
             runtime()?.block_on(demo::run(port))?;
             Ok(ExitCode::SUCCESS)
@@ -416,6 +434,17 @@ fn check(path: &Path, online: bool) -> Result<ExitCode, Box<dyn std::error::Erro
     let mut out = std::io::stdout();
     for warning in &loaded.warnings {
         writeln!(out, "warning: {warning}")?;
+    }
+    match gateway::pages(&loaded.config) {
+        Ok(warnings) => {
+            for warning in warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
+        }
+        Err(error) => {
+            writeln!(std::io::stderr(), "{}: branding: {error}", path.display())?;
+            return Ok(ExitCode::from(UNUSABLE));
+        }
     }
     let failures = command::trials(path, &loaded);
     for failure in &failures {

@@ -25,11 +25,12 @@ use crate::state;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, Event};
 use crate::web::{
-    Audience, Context, FormTargets, Pages, Problem, Response, ReturnPath, fields, first, see_other,
+    Audience, Context, FormTargets, Length, Pages, Problem, Response, ReturnPath, fields, first,
+    see_other,
 };
 use guard::{Denied, Guard, MAX_NAME, Typed};
 use http::{HeaderValue, StatusCode, header};
-use minijinja::context;
+use minijinja::{Value, context};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -223,36 +224,22 @@ impl Backdoor {
     ) -> Response {
         let (status, message) = match denied {
             Denied::Network => return self.nothing_here(context),
-            Denied::CrossSite => (
-                StatusCode::FORBIDDEN,
-                "This form was sent from another site. Please fill it in here.".to_owned(),
-            ),
-            Denied::Malformed => (
-                StatusCode::BAD_REQUEST,
-                "Username and password are both needed.".to_owned(),
-            ),
-            Denied::RateLimited(wait) => (
-                StatusCode::TOO_MANY_REQUESTS,
-                format!(
-                    "Too many attempts. Wait {}, then try once more; each further failure doubles the wait.",
-                    waiting(wait)
-                ),
-            ),
-            Denied::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many people are trying at the same time. Try again in a minute.".to_owned(),
-            ),
-            Denied::WrongCredentials => (
-                StatusCode::FORBIDDEN,
-                "The username, the password or the code is wrong. A code works only once.".to_owned(),
-            ),
+            Denied::CrossSite => (StatusCode::FORBIDDEN, "page.backdoor.cross_site"),
+            Denied::Malformed => (StatusCode::BAD_REQUEST, "page.backdoor.malformed"),
+            Denied::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "page.backdoor.rate_limited"),
+            Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, "page.backdoor.busy"),
+            Denied::WrongCredentials => (StatusCode::FORBIDDEN, "page.backdoor.wrong_credentials"),
             Denied::StoreFailed => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "You are who you say, but the session store cannot be used. Look at the gateway's log and its disk.".to_owned(),
+                "page.backdoor.store_failed",
             ),
         };
         let name: String = username.chars().take(MAX_NAME).collect();
-        let mut response = self.form(context, status, Some(&message), &name, next);
+        let length = match denied {
+            Denied::RateLimited(wait) => Some(Length::waiting(wait)),
+            _ => None,
+        };
+        let mut response = self.form(context, status, Some((message, length)), &name, next);
         if let Denied::RateLimited(wait) = denied {
             response
                 .headers_mut()
@@ -265,22 +252,24 @@ impl Backdoor {
         &self,
         context: &Context,
         status: StatusCode,
-        message: Option<&str>,
+        message: Option<(&str, Option<Length>)>,
         username: &str,
         next: &ReturnPath,
     ) -> Response {
+        let (message, length) = message.unzip();
+        let length = length.flatten();
         self.parts.pages.render(
+            context,
             "backdoor.html",
             status,
             FormTargets::Gateway,
             context! {
-                title => "Emergency sign-in",
                 message,
+                length => length.map(Value::from),
                 action => self.path.as_str(),
                 next => next.as_str(),
                 username,
                 asks_code => self.guard.asks_code(),
-                request_id => context.id.as_str(),
             },
         )
     }
@@ -292,16 +281,12 @@ impl Backdoor {
         } else {
             tracing::warn!(request.id = context.id.as_str(), client = %context.client, "the emergency sign-in was asked for from outside of backdoor.allowed_networks");
         }
-        let problem = Problem::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "There is nothing here for you",
-            "If you run this gateway and expected something, look for the request id below in its log: it says why.",
-        )
-        .action("Continue", "/");
+        let problem = Problem::told(StatusCode::NOT_FOUND, "nothing_here")
+            .with_code("not_found")
+            .action("action.continue", "/");
         self.parts
             .pages
-            .problem(&problem, Audience::Person, &context.id)
+            .problem(&problem, Audience::Person, context)
     }
 
     fn next(&self, text: Option<&str>) -> ReturnPath {
@@ -355,14 +340,6 @@ fn seconds(wait: Duration) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-fn waiting(wait: Duration) -> String {
-    match seconds(wait) {
-        1 => "one second".to_owned(),
-        secs @ 0..=90 => format!("{secs} seconds"),
-        secs => format!("{} minutes", secs.div_ceil(60)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,16 +385,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_said_in_words_and_never_too_short() {
-        for (millis, secs, words) in [
-            (1, 1, "one second"),
-            (1_001, 2, "2 seconds"),
-            (90_000, 90, "90 seconds"),
-            (90_001, 91, "2 minutes"),
-            (900_000, 900, "15 minutes"),
-        ] {
-            let wait = Duration::from_millis(millis);
-            assert_eq!((seconds(wait), &*waiting(wait)), (secs, words));
+    fn a_wait_is_never_too_short() {
+        for (millis, secs) in [(1, 1), (1_001, 2), (90_000, 90), (90_001, 91)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), secs);
         }
     }
 }

@@ -6,11 +6,13 @@
 mod identities;
 mod provision;
 mod sessions;
+mod templates;
 mod why;
 
 pub use identities::{IdentitiesAction, identities};
 pub use provision::{Plea, provision};
 pub use sessions::{SessionsAction, sessions};
+pub use templates::{ExportError, export_templates};
 pub use why::why;
 
 use crate::admin::{self, Order, Reply};

@@ -1,8 +1,8 @@
 //! The keys of a configuration, one by one: what a reload changes, and what is in force.
 
 use super::{
-    Access, Admin, Backdoor, Config, Groups, Identity, Log, Provider, Provisioning, Server,
-    Session, SignIn, SignOut, Upstream, Users,
+    Access, Admin, Backdoor, Branding, Config, Groups, Identity, Log, Provider, Provisioning,
+    Server, Session, SignIn, SignOut, Upstream, Users,
 };
 
 /// One key of two configurations.
@@ -54,6 +54,7 @@ impl Config {
             sign_out,
             access,
             backdoor,
+            branding,
             admin,
             log,
         } = self;
@@ -147,6 +148,20 @@ impl Config {
                 accounts => "accounts",
                 allowed_networks => "allowed_networks",
                 max_age => "max_age_secs",
+            }),
+            differences!("branding", branding, &other.branding, Branding {
+                title => "title",
+                button_text => "button_text",
+                footer => "footer",
+                logo => "logo_file",
+                css => "css_file",
+                light => "colors",
+                dark => "colors (dark)",
+                languages => "languages",
+                translations => "languages_dir",
+                messages => "messages",
+                templates => "templates_dir",
+                style => "templates_dir/style.css",
             }),
             differences!("admin", admin, &other.admin, Admin { groups => "groups" }),
             differences!("log", log, &other.log, Log { format => "format", level => "level" }),

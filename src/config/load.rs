@@ -4,8 +4,8 @@ use super::problems::{Problem, Problems, mistake};
 use super::reader::{Read, Reading, Section};
 use super::secrets::{read_text, reason};
 use super::{
-    Config, access, admin, backdoor, groups, identity, log, providers, provisioning, server,
-    session, sign_in, sign_out, upstream, users,
+    Config, access, admin, backdoor, branding, groups, identity, log, providers, provisioning,
+    server, session, sign_in, sign_out, upstream, users,
 };
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -127,6 +127,7 @@ fn config(root: &Section<'_>) -> Read<Config> {
     let sign_out = sign_out::read(&root.table("sign_out"), known_server);
     let access = access::read(&root.table("access"), known_server, known_upstream);
     let backdoor = backdoor::read(&root.table("backdoor"), known_server, known_upstream);
+    let branding = branding::read(&root.table("branding"));
     let admin_table = root.table("admin");
     let admin = admin::read(&admin_table);
     let log = log::read(&root.table("log"));
@@ -158,6 +159,7 @@ fn config(root: &Section<'_>) -> Read<Config> {
         sign_out: sign_out?,
         access: access?,
         backdoor: backdoor?,
+        branding: branding?,
         admin: admin?,
         log: log?,
     })

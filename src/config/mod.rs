@@ -11,6 +11,7 @@ mod access;
 mod address;
 mod admin;
 mod backdoor;
+mod branding;
 mod changes;
 mod expression;
 mod groups;
@@ -48,6 +49,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use branding::{Color, Palette};
 pub use keys::{generate_assertion_key, generate_key};
 pub use load::{Loaded, load, parse};
 pub use mapping::{JmesPath, Keep, Mapping, Pattern, Reference, Rewrite, Step};
@@ -93,6 +95,8 @@ pub struct Config {
     pub access: Access,
     /// `[backdoor]`
     pub backdoor: Backdoor,
+    /// `[branding]`
+    pub branding: Branding,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
@@ -861,6 +865,75 @@ pub struct BackdoorAccount {
     pub password_hash: Secret<String>,
     /// The shared secret of RFC 6238 in base32, if a code is asked for.
     pub totp_secret: Option<Secret<String>>,
+}
+
+/// `[branding]`: how the gateway's own pages look. Files were read with the configuration, so that a
+/// change of one is a change of this.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Branding {
+    /// Replaces the heading of the sign-in page in every language.
+    pub title: Option<String>,
+    /// Replaces the text of the buttons; `{provider}` stands for the name.
+    pub button_text: Option<String>,
+    /// A line below every page.
+    pub footer: Option<String>,
+    /// Above every page.
+    pub logo: Option<Logo>,
+    /// Comes after the gateway's own style sheet.
+    pub css: Option<String>,
+    /// Colours of the light theme.
+    pub light: Palette,
+    /// Colours of the dark theme.
+    pub dark: Palette,
+    /// Tags of the languages to offer, the one for everybody else first; empty: all.
+    pub languages: Vec<String>,
+    /// The files of `branding.languages_dir`, named by their tag.
+    pub translations: Vec<Source>,
+    /// Other words for errors.
+    pub messages: Vec<Message>,
+    /// The pages of `branding.templates_dir`.
+    pub templates: Vec<Source>,
+    /// `style.css` of `branding.templates_dir`, instead of the built-in one.
+    pub style: Option<String>,
+}
+
+/// An image for the pages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Logo {
+    /// `image/png` or `image/svg+xml`.
+    pub media_type: &'static str,
+    /// At most 256 kB.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Logo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} bytes", self.media_type, self.bytes.len())
+    }
+}
+
+/// A text of a file, as far as others will check it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// A template's file name, or a language's tag.
+    pub name: String,
+    /// For messages.
+    pub path: PathBuf,
+    /// What it holds.
+    pub text: String,
+}
+
+/// One of `[branding.messages]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The error's code.
+    pub code: String,
+    /// In which language; none: in all that have none of their own.
+    pub language: Option<String>,
+    /// The heading.
+    pub title: Option<String>,
+    /// What happened and what to do.
+    pub message: Option<String>,
 }
 
 /// Log lines as text or JSON.

@@ -323,8 +323,14 @@ fn the_commented_lines_of_the_reference_file_load() {
         ("provider-ca.pem", cert),
         ("client-cert.pem", cert),
         ("assertion.pem", &generate_assertion_key()),
+        ("logo.svg", "<svg/>"),
+        ("custom.css", ""),
+        ("languages/nl.toml", ""),
+        ("templates/login.html", ""),
     ] {
-        std::fs::write(dir.path().join(name), content).unwrap();
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
     }
     // The same name in two tables: the upstream's certificate is of this key, and a provider
     // takes any.

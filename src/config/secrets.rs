@@ -98,36 +98,45 @@ fn from_file(path: &str, spot: &Spot<'_>) -> Result<String, Mistake> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Reads a small file that the configuration names.
+/// Reads a small text file that the configuration names.
 pub(super) fn read_text(path: &Path) -> Result<String, Mistake> {
-    let shown = quoted(&path.display().to_string());
-    let failed = |error: io::Error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "create it, or correct the path; it is relative to the configuration file"
-            }
-            io::ErrorKind::PermissionDenied => "let the user that runs the gateway read it",
-            _ => "name a plain text file",
-        };
-        mistake(format!("cannot read {shown}: {}", reason(&error)), remedy)
-    };
+    String::from_utf8(read_bytes(path, MAX_BYTES)?)
+        .map_err(|_| unreadable(path, &io::ErrorKind::InvalidData.into()))
+}
+
+/// Reads a file that the configuration names, of at most `most` bytes.
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, Mistake> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    let shown = || quoted(&path.display().to_string());
     let file = std::fs::File::open(path).map_err(failed)?;
     // A pipe or a device could block the start for ever.
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(mistake(
-            format!("{shown} is not a regular file"),
-            "name a plain text file",
+            format!("{} is not a regular file", shown()),
+            "name a plain file",
         ));
     }
-    let mut text = String::new();
-    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
-    if read.map_err(failed)? as u64 > MAX_BYTES {
+    let mut bytes = Vec::new();
+    let read = file.take(most + 1).read_to_end(&mut bytes);
+    if read.map_err(failed)? as u64 > most {
         return Err(mistake(
-            format!("{shown} is larger than {MAX_BYTES} bytes"),
+            format!("{} is larger than {most} bytes", shown()),
             "name the right file",
         ));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Mistake {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "create it, or correct the path; it is relative to the configuration file"
+        }
+        io::ErrorKind::PermissionDenied => "let the user that runs the gateway read it",
+        _ => "name a plain text file",
+    };
+    let shown = quoted(&path.display().to_string());
+    mistake(format!("cannot read {shown}: {}", reason(error)), remedy)
 }
 
 /// What went wrong, without the "(os error 2)" that helps nobody.

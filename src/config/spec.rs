@@ -4,8 +4,8 @@
 //! `docs/configuration.md` are made from here, so none of them can say something else.
 
 use super::{
-    access, admin, backdoor, groups, identity, log, providers, provisioning, server, session,
-    sign_in, sign_out, upstream, users,
+    access, admin, backdoor, branding, groups, identity, log, providers, provisioning, server,
+    session, sign_in, sign_out, upstream, users,
 };
 
 /// A table of the file, such as `[server]`.
@@ -139,6 +139,7 @@ pub(super) static ROOT: Table = Table {
         section("sign_out", &sign_out::TABLE),
         section("access", &access::TABLE),
         section("backdoor", &backdoor::TABLE),
+        section("branding", &branding::TABLE),
         section("admin", &admin::TABLE),
         section("log", &log::TABLE),
     ],

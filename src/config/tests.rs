@@ -113,7 +113,7 @@ fn a_key_in_the_wrong_table_is_sent_home() {
 
 #[test]
 fn a_table_of_a_behaviour_that_does_not_exist_is_unknown() {
-    refused("[branding]\nx = 1", &["1:2: branding: unknown key"]);
+    refused("[console]\nx = 1", &["1:2: console: unknown key"]);
 }
 
 #[test]

@@ -276,9 +276,7 @@ impl Console {
     }
 
     fn problem(&self, context: &Context, problem: &Problem) -> Response {
-        self.parts
-            .pages
-            .problem(problem, Audience::Person, &context.id)
+        self.parts.pages.problem(problem, Audience::Person, context)
     }
 
     /// Renders a page of the console. `section` is the entry of the menu that it belongs to.
@@ -294,6 +292,7 @@ impl Console {
             .notices
             .of(&asked.live.handle(), self.parts.clock.now());
         self.parts.pages.render(
+            asked.context,
             template,
             StatusCode::OK,
             FormTargets::Gateway,
@@ -303,7 +302,6 @@ impl Console {
                 notice => minijinja::value::Serde(&notice),
                 who => person.username.as_str(),
                 token => self.token(asked.live),
-                request_id => asked.context.id.as_str(),
             },
         )
     }

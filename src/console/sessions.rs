@@ -86,30 +86,34 @@ impl Console {
         let Some(which) = which(form) else {
             return self.gone(asked, "sessions");
         };
-        let ended = match self.parts.sessions.revoke(&which).await {
+        let ended = self.parts.sessions.revoke(&which).await;
+        // Also where the store failed: what was in memory is over.
+        self.revoked(asked, &which, ended.as_deref().unwrap_or_default());
+        let ended = match ended {
             Ok(ended) => ended,
-            Err(error) => {
-                self.ordered(asked, "revoke", &format!("{which:?} failed: {error}"));
-                return self.failed(asked, "sessions", &error);
-            }
+            Err(error) => return self.failed(asked, "sessions", &error),
         };
-        let what = match &which {
-            Which::Handle(handle) => {
-                let whose = ended
-                    .first()
-                    .map_or("nobody", |ended| ended.username.as_str());
-                format!("the session {handle:?} of \"{whose}\"")
-            }
-            Which::Username(username) => format!("all sessions of \"{username}\""),
-            _ => "all sessions of everybody".to_owned(),
-        };
-        self.ordered(asked, "revoke", &format!("{what}: {} ended", ended.len()));
         let notice = Notice {
             what: "revoked",
             count: ended.len(),
             text: String::new(),
         };
         self.done(asked, "sessions", notice)
+    }
+
+    /// Writes to the audit log whose sessions an administrator ended.
+    fn revoked(&self, asked: &Asked<'_>, which: &Which, ended: &[Summary]) {
+        let person = asked.live.person();
+        let by = person.username.as_str();
+        tracing::warn!(
+            request.id = asked.context.id.as_str(),
+            user.name = by,
+            ?which,
+            count = ended.len(),
+            "an administrator ended sessions in the console"
+        );
+        let event = which.revocation(by, ended);
+        self.parts.audit.record(&asked.context.origin(), event);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can go wrong on the way to the upstream, and what the person is told of it.
 
 use crate::config::Kind;
-use crate::web::Problem;
+use crate::web::{Length, Problem};
 use http::{HeaderValue, StatusCode, header};
 use std::io;
 use std::path::PathBuf;
@@ -117,23 +117,17 @@ impl Error {
     /// chain of causes is for the log.
     #[must_use]
     pub fn problem(&self, kind: Kind) -> Problem {
-        // At the beginning of a sentence, and within one.
-        let (name, inner) = match kind {
-            Kind::Bitbucket => ("Bitbucket", "Bitbucket"),
-            Kind::Generic => ("The application", "the application"),
+        let product = match kind {
+            Kind::Bitbucket => "Bitbucket",
+            Kind::Generic => "the application",
         };
-        let unreachable = |why: &str| {
-            (
-                StatusCode::BAD_GATEWAY,
-                "upstream_unreachable",
-                format!("{name} cannot be reached"),
-                format!(
-                    "The gateway could not connect to {inner}: {why}. Try again in a moment, or \
-                     tell your administrator."
-                ),
-            )
+        let unreachable =
+            |words| Problem::told(StatusCode::BAD_GATEWAY, words).with_code("upstream_unreachable");
+        let late = |words, limit: &Duration| {
+            Problem::told(StatusCode::GATEWAY_TIMEOUT, words)
+                .with("length", Length::exactly(*limit))
         };
-        let (status, code, title, message) = match self {
+        let problem = match self {
             Self::NoHost
             | Self::File { .. }
             | Self::Certificate { .. }
@@ -143,95 +137,30 @@ impl Error {
             | Self::AssertionKeyFormat { .. }
             | Self::AssertionKeyKind { .. }
             | Self::Sign
-            | Self::Unspeakable { .. } => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "forward_failed",
-                "The gateway could not forward the request".to_owned(),
-                "Tell your administrator the request id below.".to_owned(),
-            ),
-            Self::Name(_) => unreachable("its name has no address"),
-            Self::Refused(_) => unreachable("connection refused. It may be starting or stopped"),
-            Self::Connect(_) => unreachable("no connection is possible"),
-            Self::Tls(_) => unreachable(
-                "no secure connection could be agreed on. Its certificate may have expired or \
-                 changed",
-            ),
-            Self::ConnectTimeout(limit) => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_connect_timeout",
-                format!("{name} cannot be reached"),
-                format!(
-                    "No connection to {} within {}. Try again in a moment.",
-                    inner,
-                    in_words(*limit)
-                ),
-            ),
-            Self::HeadTimeout(limit) => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_timeout",
-                format!("{name} does not answer"),
-                format!(
-                    "The request was passed on, but no answer began within {}. It may still be \
-                     carried out: look before you send it again.",
-                    in_words(*limit)
-                ),
-            ),
-            Self::Silence(limit) => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_silence",
-                format!("{name} does not answer"),
-                format!(
-                    "Nothing moved in either direction for {}.",
-                    in_words(*limit)
-                ),
-            ),
-            Self::Closed(_) => (
-                StatusCode::BAD_GATEWAY,
-                "upstream_closed",
-                format!("{name} broke off"),
-                "The connection was closed before an answer began. The request may still have \
-                 been carried out: look before you send it again."
-                    .to_owned(),
-            ),
-            Self::BadResponse(_) | Self::UnaskedUpgrade => (
-                StatusCode::BAD_GATEWAY,
-                "upstream_bad_response",
-                format!("{name} gave no valid answer"),
-                "What came back cannot be passed on. Tell your administrator the request id \
-                 below."
-                    .to_owned(),
-            ),
-            Self::ClientGone(_) => (
-                StatusCode::BAD_REQUEST,
-                "request_cut",
-                "The request is incomplete".to_owned(),
-                "Its body ended before its end. Send it again.".to_owned(),
-            ),
-            Self::SessionOver => {
-                return Problem::told(StatusCode::UNAUTHORIZED, "session_over")
-                    // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
-                    .header(
-                        header::WWW_AUTHENTICATE,
-                        HeaderValue::from_static("Cookie realm=\"portcullis\""),
-                    )
-                    .action("Continue", "/")
-                    .because(self);
+            | Self::Unspeakable { .. } => {
+                Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "forward_failed")
             }
-            Self::Target => (
-                StatusCode::BAD_REQUEST,
-                "bad_target",
-                "The address cannot be read".to_owned(),
-                "Check the address and try again.".to_owned(),
-            ),
+            Self::Name(_) => unreachable("upstream_no_address"),
+            Self::Refused(_) => unreachable("upstream_refused"),
+            Self::Connect(_) => unreachable("upstream_no_connection"),
+            Self::Tls(_) => unreachable("upstream_tls"),
+            Self::ConnectTimeout(limit) => late("upstream_connect_timeout", limit),
+            Self::HeadTimeout(limit) => late("upstream_timeout", limit),
+            Self::Silence(limit) => late("upstream_silence", limit),
+            Self::Closed(_) => Problem::told(StatusCode::BAD_GATEWAY, "upstream_closed"),
+            Self::BadResponse(_) | Self::UnaskedUpgrade => {
+                Problem::told(StatusCode::BAD_GATEWAY, "upstream_bad_response")
+            }
+            Self::ClientGone(_) => Problem::told(StatusCode::BAD_REQUEST, "request_cut"),
+            Self::SessionOver => Problem::told(StatusCode::UNAUTHORIZED, "session_over")
+                // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
+                .header(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Cookie realm=\"portcullis\""),
+                )
+                .action("action.continue", "/"),
+            Self::Target => Problem::told(StatusCode::BAD_REQUEST, "bad_target"),
         };
-        Problem::new(status, code, title, message).because(self)
-    }
-}
-
-fn in_words(limit: Duration) -> String {
-    match limit.as_secs() {
-        0 => format!("{} milliseconds", limit.as_millis()),
-        1 => "1 second".to_owned(),
-        secs => format!("{secs} seconds"),
+        problem.with("product", product).because(self)
     }
 }

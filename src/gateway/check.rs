@@ -1,6 +1,6 @@
 //! `check --online`: what only the network can tell.
 
-use super::gate::{redirect_uri, signed_out_uri};
+use super::gate::{self, redirect_uri, signed_out_uri};
 use crate::clock::Clock;
 use crate::config::{Config, Credentials, Kind, ProvisioningTarget, Store};
 use crate::console;
@@ -45,6 +45,17 @@ impl Finding {
             remedy: Some(remedy.into()),
         }
     }
+}
+
+/// Renders every page of `[branding]` in every language, and says what is odd and works.
+///
+/// # Errors
+///
+/// The first template, language or message with a mistake.
+pub fn pages(config: &Config) -> Result<Vec<String>, crate::web::Error> {
+    let mut warnings = Vec::new();
+    gate::pages(config, &mut warnings)?;
+    Ok(warnings)
 }
 
 /// Reaches every provider and the upstream, from where it is run.

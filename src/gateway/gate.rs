@@ -2,7 +2,7 @@
 
 use super::{Error, Lasting};
 use crate::backdoor::{self, Backdoor};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Kind};
 use crate::console::{self, Console};
 use crate::forward::Upstream;
 use crate::login::{self, Login};
@@ -11,7 +11,7 @@ use crate::provider::Provider;
 use crate::provisioning::Provisioner;
 use crate::sanitize::Sanitizer;
 use crate::session::Sessions;
-use crate::web::Pages;
+use crate::web::{self, Pages};
 use std::path::PathBuf;
 use std::sync::Arc;
 use url::Url;
@@ -41,8 +41,11 @@ impl Gate {
         before: Option<&Self>,
         files: Vec<PathBuf>,
     ) -> Result<Self, Error> {
-        let pages = Pages::new(&config.server.prefix)?.with_http_targets(http_targets(&config));
-        let pages = Arc::new(pages);
+        let mut warnings = Vec::new();
+        let pages = Arc::new(pages(&config, &mut warnings)?);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         let upstream = match before {
             Some(before) if same_upstream(&before.config, &config) => before.upstream.clone(),
             _ => Upstream::new(
@@ -109,6 +112,16 @@ impl Gate {
             pages,
         })
     }
+}
+
+/// The pages of a configuration. What works and is odd goes to `warnings`.
+pub(super) fn pages(config: &Config, warnings: &mut Vec<String>) -> Result<Pages, web::Error> {
+    let product = match config.upstream.kind {
+        Kind::Bitbucket => "Bitbucket",
+        Kind::Generic => "the application",
+    };
+    let pages = Pages::branded(&config.server.prefix, &config.branding, product, warnings)?;
+    Ok(pages.with_http_targets(http_targets(config)))
 }
 
 /// Whether a form may have to lead to plain `http` where the pages' usual policy does not.

@@ -13,7 +13,7 @@ mod routes;
 mod run;
 mod serve;
 
-pub use check::{Finding, is_healthy, online};
+pub use check::{Finding, is_healthy, online, pages};
 pub(crate) use desk::identities;
 pub use reload::ReloadError;
 pub use run::{RunError, follow, run};
@@ -77,9 +77,9 @@ pub enum Error {
     /// An account of the backdoor cannot be used.
     #[error("the backdoor cannot be set up")]
     Backdoor(#[from] backdoor::Error),
-    /// A page has a mistake.
-    #[error("a page cannot be read")]
-    Pages(#[from] minijinja::Error),
+    /// A template or a text has a mistake.
+    #[error("the pages cannot be shown")]
+    Pages(#[from] crate::web::Error),
 }
 
 /// What outlives a reload.

@@ -5,13 +5,12 @@ use super::{Shared, serve};
 use crate::policy::{Reason, Refusal, Refused};
 use crate::session::Visitor;
 use crate::telemetry::audit;
-use crate::web::{Context, Problem, Response, ReturnPath, see_other};
+use crate::web::{Context, Problem, Reader, Response, ReturnPath, see_other};
 use http::{HeaderValue, StatusCode, header};
 
 /// Answers a refusal of policy.
 pub(super) async fn answer(shared: &Shared, gate: &Gate, refused: Refused) -> Response {
     let audience = refused.class.audience();
-    let id = *refused.request.id();
     match &refused.refusal {
         Refusal::SignInFirst(next) => to_sign_in(gate, next),
         Refusal::SignInPage(next) => match &refused.who {
@@ -25,7 +24,7 @@ pub(super) async fn answer(shared: &Shared, gate: &Gate, refused: Refused) -> Re
         }
         Refusal::Unauthorized { basic } => {
             let problem = unauthorized(*basic, &gate.config.server.public_url.text);
-            gate.pages.problem(&problem, audience, &id)
+            gate.pages.problem(&problem, audience, reader(&refused))
         }
         Refusal::Forbidden(reason) => {
             let problem = forbidden(*reason);
@@ -45,7 +44,7 @@ pub(super) async fn answer(shared: &Shared, gate: &Gate, refused: Refused) -> Re
                 .lasting
                 .audit
                 .record(&context(&refused).origin(), event);
-            serve::problem(gate, &problem, audience, &id)
+            serve::problem(gate, &problem, audience, reader(&refused))
         }
     }
 }
@@ -56,6 +55,10 @@ fn to_sign_in(gate: &Gate, next: &ReturnPath) -> Response {
         gate.pages.prefix(),
         next.encoded()
     ))
+}
+
+fn reader(refused: &Refused) -> Reader {
+    Reader::new(refused.request.headers(), *refused.request.id())
 }
 
 fn context(refused: &Refused) -> Context {
@@ -90,47 +93,18 @@ fn unauthorized(basic: bool, origin: &str) -> Problem {
         HeaderValue::from_str(&format!("Bearer realm=\"{origin}\""))
             .unwrap_or(HeaderValue::from_static("Bearer"))
     };
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "Authentication is needed.",
-        "Sign in with a browser, or send an HTTP access token of Bitbucket.",
-    )
-    .header(header::WWW_AUTHENTICATE, challenge)
+    Problem::told(StatusCode::UNAUTHORIZED, "unauthorized")
+        .header(header::WWW_AUTHENTICATE, challenge)
 }
 
 fn forbidden(reason: Reason) -> Problem {
-    let (code, message) = match reason {
-        Reason::PasswordSignIn => (
-            "password_sign_in",
-            "Signing in with a Bitbucket password is switched off. Sign in with your provider; \
-             scripts use HTTP access tokens.",
-        ),
-        Reason::PasswordChange => (
-            "password_change",
-            "Passwords are kept by your sign-in provider. Change yours there.",
-        ),
-        Reason::PluginAdministration => (
-            "plugin_administration",
-            "The administration of apps is open to some groups only. Ask your Bitbucket \
-             administrator to add you to one of them.",
-        ),
-        Reason::Api => (
-            "api_denied",
-            "Calls with their own credentials are switched off. Use a browser session, or ask \
-             your administrator.",
-        ),
-        Reason::Rule => (
-            "access_rule",
-            "A rule of your administrator does not let you open this address. Ask for access, and \
-             name the request id.",
-        ),
-    };
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        code,
-        "This is not allowed here.",
-        message,
-    )
-    .action("Back to the start page", "/")
+    let status = StatusCode::FORBIDDEN;
+    match reason {
+        Reason::PasswordSignIn => Problem::told(status, "password_sign_in"),
+        Reason::PasswordChange => Problem::told(status, "password_change"),
+        Reason::PluginAdministration => Problem::told(status, "plugin_administration"),
+        Reason::Api => Problem::told(status, "api_denied"),
+        Reason::Rule => Problem::told(status, "access_rule"),
+    }
+    .action("action.back_to_start", "/")
 }

@@ -70,7 +70,7 @@ pub(super) async fn own(
                 gate,
                 &serve::store_unavailable().because(&error),
                 Audience::Person,
-                &id,
+                &context,
             );
         }
     };
@@ -82,7 +82,7 @@ pub(super) async fn own(
                 Ok(form) => gate.backdoor.attempt(c, v, &form).await,
                 Err(problem) => {
                     gate.backdoor.unreadable(c);
-                    serve::problem(gate, &problem, Audience::Person, &id)
+                    serve::problem(gate, &problem, Audience::Person, c)
                 }
             },
             _ => wrong_method(gate, c, "GET, HEAD, POST"),
@@ -108,7 +108,7 @@ pub(super) async fn own(
                     .callback(c, v, provider, &response, Arrival::Form)
                     .await
             }
-            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, c),
         },
         ["backchannel-logout", provider] if post => match form(body).await {
             Ok(form) => gate.login.back_channel(c, provider, &form).await,
@@ -126,47 +126,47 @@ pub(super) async fn own(
         ["admin", path @ ..] if get => gate.console.answer(c, v, path, query, None).await,
         ["admin", path @ ..] if post => match form(body).await {
             Ok(form) => gate.console.answer(c, v, path, query, Some(&form)).await,
-            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, c),
         },
-        ["logout"] if get => gate.login.sign_out_page(v),
+        ["logout"] if get => gate.login.sign_out_page(c, v),
         ["logout"] if post => gate.login.sign_out(c, v).await,
-        ["signed-out"] if get => gate.login.signed_out(v),
+        ["signed-out"] if get => gate.login.signed_out(c, v),
         ["account"] if get => gate.login.account(c, v).await,
         ["account"] if post => match form(body).await {
             Ok(form) => gate.login.end_own(c, v, &form).await,
-            Err(problem) => serve::problem(gate, &problem, Audience::Person, &id),
+            Err(problem) => serve::problem(gate, &problem, Audience::Person, c),
         },
         ["me"] if get => gate.login.me(c, v),
         ["jwks.json"] if get => jwks(gate, c),
         ["style.css"] if get => gate.pages.style(),
         ["icon.svg"] if get => gate.pages.icon(),
-        ["login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg"]
+        ["custom.css"] if get => gate
+            .pages
+            .custom_style()
+            .unwrap_or_else(|| not_found(gate, c)),
+        ["logo"] if get => gate.pages.logo().unwrap_or_else(|| not_found(gate, c)),
+        [
+            "login" | "signed-out" | "me" | "jwks.json" | "style.css" | "icon.svg" | "custom.css"
+            | "logo",
+        ]
         | ["start" | "test" | "icons" | "countdown", _] => wrong_method(gate, c, "GET, HEAD"),
         ["logout" | "account"] | ["callback", _] | ["admin", ..] => {
             wrong_method(gate, c, "GET, HEAD, POST")
         }
-        _ => {
-            let problem = Problem::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "There is no such page",
-                "The address begins like one of the gateway's own pages, but there is none here.",
-            )
-            .action("Back to the start page", "/");
-            gate.pages.problem(&problem, Audience::Person, &id)
-        }
+        _ => not_found(gate, c),
     }
+}
+
+fn not_found(gate: &Gate, context: &Context) -> Response {
+    let problem =
+        Problem::told(StatusCode::NOT_FOUND, "not_found").action("action.back_to_start", "/");
+    gate.pages.problem(&problem, Audience::Person, context)
 }
 
 fn jwks(gate: &Gate, context: &Context) -> Response {
     let Some(keys) = gate.upstream.jwks() else {
-        let problem = Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_assertion",
-            "There are no keys",
-            "identity.assertion_header is not configured.",
-        );
-        return gate.pages.problem(&problem, Audience::Machine, &context.id);
+        let problem = Problem::told(StatusCode::NOT_FOUND, "no_assertion");
+        return gate.pages.problem(&problem, Audience::Machine, context);
     };
     let mut response = Response::new(Body::from(keys.to_owned()));
     for (name, value) in [
@@ -183,24 +183,17 @@ fn jwks(gate: &Gate, context: &Context) -> Response {
 }
 
 fn wrong_method(gate: &Gate, context: &Context, allow: &'static str) -> Response {
-    let problem = Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "wrong_method",
-        "This address is not used this way",
-        "Open it from the page that leads to it.",
-    )
-    .header(header::ALLOW, HeaderValue::from_static(allow))
-    .action("Back to the start page", "/");
-    gate.pages.problem(&problem, Audience::Person, &context.id)
+    let problem = Problem::told(StatusCode::METHOD_NOT_ALLOWED, "wrong_method")
+        .header(header::ALLOW, HeaderValue::from_static(allow))
+        .action("action.back_to_start", "/");
+    gate.pages.problem(&problem, Audience::Person, context)
 }
 
 /// A provider's form that could not be read: its side wants to know that it did not work.
 fn unread(gate: &Gate, problem: &Problem, context: &Context) -> Response {
-    let problem = Problem {
-        status: StatusCode::BAD_REQUEST,
-        ..problem.clone()
-    };
-    serve::problem(gate, &problem, Audience::Machine, &context.id)
+    let mut problem = problem.clone();
+    problem.status = StatusCode::BAD_REQUEST;
+    serve::problem(gate, &problem, Audience::Machine, context)
 }
 
 /// A form's bytes: bounded in size and time.
@@ -208,18 +201,10 @@ async fn form(body: Body) -> Result<Bytes, Problem> {
     let whole = Limited::new(body, MAX_FORM).collect();
     match tokio::time::timeout(FORM_TIMEOUT, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "form_unreadable",
-            "The form could not be read",
-            "It was cut off or far too large. Go back and try again.",
-        )
-        .detail(error.to_string())),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "form_slow",
-            "The form took too long to arrive",
-            "Go back and try again.",
-        )),
+        Ok(Err(error)) => Err(
+            Problem::told(StatusCode::PAYLOAD_TOO_LARGE, "form_unreadable")
+                .detail(error.to_string()),
+        ),
+        Err(_) => Err(Problem::told(StatusCode::REQUEST_TIMEOUT, "form_slow")),
     }
 }

@@ -4,7 +4,7 @@ use super::gate::Gate;
 use super::{Shared, refusal, routes};
 use crate::sanitize;
 use crate::session::{self, Live, Visitor};
-use crate::web::{Audience, Problem, RequestId, Response};
+use crate::web::{Audience, Problem, Reader, RequestId, Response, Wanted};
 use axum::body::Body;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -23,12 +23,7 @@ pub(super) async fn serve(shared: &Shared, request: Request<Body>, peer: SocketA
         Err(_) => {
             // The panic hook has written the place to the log.
             shared.lasting.metrics.request("panic", 500);
-            let problem = Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong in the gateway.",
-                "Try again. If it happens again, tell your administrator the request id.",
-            );
+            let problem = Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "internal");
             gate.pages
                 .problem(&problem, Audience::Person, &RequestId::fresh())
         }
@@ -42,6 +37,8 @@ async fn pass(
     peer: SocketAddr,
 ) -> Response {
     let audience = audience(request.headers());
+    // Which language they read, should there be something to tell them.
+    let wanted = Wanted::by(request.headers());
     // Who is asking, by the cookie that the next step cuts out.
     let visitor = match gate.sessions.recognize(request.headers()).await {
         Ok(Visitor::Known(live)) if is_due(shared, &live) => {
@@ -60,7 +57,8 @@ async fn pass(
                 .lasting
                 .metrics
                 .request("unreadable", error.status().as_u16());
-            return problem(gate, &unreadable(&error), audience, &RequestId::fresh());
+            let reader = wanted.reader(RequestId::fresh());
+            return problem(gate, &unreadable(&error), audience, reader);
         }
     };
     let id = *request.id();
@@ -77,7 +75,8 @@ async fn pass(
         Ok(visitor) => visitor,
         Err(error) => {
             shared.lasting.metrics.request("store", 503);
-            return problem(gate, &store_unavailable().because(&error), audience, &id);
+            let unavailable = store_unavailable().because(&error);
+            return problem(gate, &unavailable, audience, wanted.reader(id));
         }
     };
     // May they.
@@ -101,7 +100,7 @@ async fn pass(
             gate,
             &error.problem(gate.config.upstream.kind),
             class.audience(),
-            &id,
+            wanted.reader(id),
         ),
     };
     shared
@@ -135,15 +134,17 @@ pub(super) fn problem(
     gate: &Gate,
     problem: &Problem,
     audience: Audience,
-    id: &RequestId,
+    reader: impl Into<Reader>,
 ) -> Response {
+    let reader = reader.into();
+    let id = reader.id();
     let detail = problem.detail.as_deref().unwrap_or_default();
     if problem.status.is_server_error() {
         tracing::warn!(request.id = %id, code = problem.code, detail, "a request failed");
     } else {
         tracing::info!(request.id = %id, code = problem.code, detail, "a request was refused");
     }
-    gate.pages.problem(problem, audience, id)
+    gate.pages.problem(problem, audience, &reader)
 }
 
 /// Who reads the answer to a request that is not understood well enough to be classified.
@@ -160,40 +161,25 @@ fn audience(headers: &HeaderMap) -> Audience {
 }
 
 fn unreadable(error: &sanitize::Error) -> Problem {
-    let (title, message) = match error {
-        sanitize::Error::Method(_) => (
-            "This method is not served here.",
-            "Neither pages nor git nor the REST interface use it.",
-        ),
-        sanitize::Error::Host | sanitize::Error::Framing => (
-            "This request cannot be read.",
-            "It can be understood in more than one way, so it is not passed on. Something between \
-             you and this gateway, or the program that you use, writes requests wrongly.",
-        ),
-        _ => (
-            "This address cannot be read.",
-            "It can be understood in more than one way, so it is not passed on. Check the link.",
-        ),
-    };
-    let problem = Problem::new(error.status(), error.code(), title, message)
-        .action("Back to the start page", "/")
-        .because(error);
-    match error {
-        // RFC 9110 §15.5.6 asks for it.
-        sanitize::Error::Method(_) => problem.header(
+    let status = error.status();
+    let problem = match error {
+        // RFC 9110 §15.5.6 asks for the field.
+        sanitize::Error::Method(_) => Problem::told(status, "method_not_served").header(
             header::ALLOW,
             HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
         ),
-        _ => problem,
-    }
+        sanitize::Error::Host | sanitize::Error::Framing => {
+            Problem::told(status, "request_unreadable")
+        }
+        _ => Problem::told(status, "address_unreadable"),
+    };
+    problem
+        .with_code(error.code())
+        .action("action.back_to_start", "/")
+        .because(error)
 }
 
 pub(super) fn store_unavailable() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "store_unavailable",
-        "Sessions cannot be read at the moment.",
-        "Nobody is let in until they can. Try again in a minute; if it lasts, tell your administrator.",
-    )
-    .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
+    Problem::told(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+        .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
 }

@@ -20,7 +20,7 @@ impl Login {
         };
         let person = Which::Username(live.person().username.clone());
         match self.parts.sessions.find(&person, SHOWN).await {
-            Ok(sessions) => self.account_page(live, &sessions),
+            Ok(sessions) => self.account_page(context, live, &sessions),
             Err(error) => self.not_ended(context, &error),
         }
     }
@@ -55,7 +55,9 @@ impl Login {
                     Err(error) => self.not_ended(context, &error),
                 }
             }
-            (Some("all"), _) if first(&form, "sure").is_none() => self.account_question(&username),
+            (Some("all"), _) if first(&form, "sure").is_none() => {
+                self.account_question(context, &username)
+            }
             (Some("all"), _) => {
                 let which = Which::Username(username.clone());
                 match self.end_these(context, &username, &which).await {
@@ -78,7 +80,7 @@ impl Login {
         };
         if !own {
             let problem = Problem::told(StatusCode::NOT_FOUND, "session_gone")
-                .action("Your sessions", self.address("/account"));
+                .action("action.your_sessions", self.address("/account"));
             tracing::info!(
                 request.id = context.id.as_str(),
                 code = problem.code,
@@ -107,7 +109,7 @@ impl Login {
         ended
     }
 
-    fn account_page(&self, live: &Live, sessions: &[Summary]) -> Response {
+    fn account_page(&self, context: &Context, live: &Live, sessions: &[Summary]) -> Response {
         let own = live.handle();
         let others = sessions.iter().any(|session| session.handle != own);
         let shown: Vec<_> = sessions
@@ -115,12 +117,12 @@ impl Login {
             .map(|session| self.row(session, session.handle == own))
             .collect();
         self.parts.pages.render(
+            context,
             "account.html",
             StatusCode::OK,
             // Signing out of all leads on to the provider.
             FormTargets::Provider,
             context! {
-                title => "Your sessions",
                 username => live.person().username.as_str(),
                 sessions => shown,
                 others,
@@ -129,13 +131,13 @@ impl Login {
         )
     }
 
-    fn account_question(&self, username: &Username) -> Response {
+    fn account_question(&self, context: &Context, username: &Username) -> Response {
         self.parts.pages.render(
+            context,
             "account.html",
             StatusCode::OK,
             FormTargets::Provider,
             context! {
-                title => "Sign out everywhere?",
                 username => username.as_str(),
                 asks => true,
             },
@@ -169,7 +171,7 @@ impl Login {
 
     fn foreign_form(&self, context: &Context) -> Response {
         let problem = Problem::told(StatusCode::FORBIDDEN, "cross_site_sign_out")
-            .action("Your sessions", self.address("/account"));
+            .action("action.your_sessions", self.address("/account"));
         tracing::warn!(
             request.id = context.id.as_str(),
             code = problem.code,
@@ -182,7 +184,7 @@ impl Login {
     fn not_ended(&self, context: &Context, error: &session::Error) -> Response {
         let problem = Problem::told(StatusCode::SERVICE_UNAVAILABLE, "sessions_unavailable")
             .because(error)
-            .action("Try again", self.address("/account"));
+            .action("action.try_again", self.address("/account"));
         tracing::error!(request.id = context.id.as_str(), code = problem.code, detail = ?problem.detail, "a person's sessions could not be read or ended");
         self.show(context, &problem)
     }

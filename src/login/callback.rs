@@ -89,7 +89,8 @@ impl Login {
         let claims = match provider.finish(pending.attempt, response).await {
             Ok(claims) => claims,
             Err(error) => {
-                let problem = words::provider(&error, &config.name).action("Sign in again", again);
+                let problem =
+                    words::provider(&error, &config.name).action("action.sign_in_again", again);
                 let problem = self.others(problem, &config.id, &next);
                 return self.refuse(context, Some(&config.id), None, &problem);
             }
@@ -103,7 +104,7 @@ impl Login {
         match self.finish(context, visitor, arrived).await {
             Ok(response) => response,
             Err(refused) => {
-                let mut problem = refused.problem.action("Sign in again", again);
+                let mut problem = refused.problem.action("action.sign_in_again", again);
                 // It is about the account there. When something of ours is broken, it is broken for
                 // every account.
                 if problem.status == StatusCode::FORBIDDEN {
@@ -119,13 +120,9 @@ impl Login {
     fn lost(&self, context: &Context, visitor: &Visitor, provider: &str, lost: Lost) -> Response {
         if let Visitor::Known(_) = visitor {
             tracing::debug!(request.id = context.id.as_str(), code = lost.code(), %provider, "a signed-in person came back to a callback");
-            let problem = Problem::new(
-                StatusCode::OK,
-                "already_signed_in",
-                "You are already signed in",
-                "This page belongs to a sign-in that is over. There is nothing more to do here.",
-            )
-            .action(format!("Continue to {}", self.product), "/");
+            let problem = Problem::told(StatusCode::OK, "already_signed_in")
+                .with("product", self.product)
+                .action("action.continue_to_product", "/");
             return self.show(context, &problem);
         }
         let problem = self.way_back(words::lost(lost, &self.config.server.public_url.text));
@@ -133,7 +130,10 @@ impl Login {
     }
 
     fn way_back(&self, problem: Problem) -> Problem {
-        problem.action("Sign in again", self.sign_in_address(&ReturnPath::root()))
+        problem.action(
+            "action.sign_in_again",
+            self.sign_in_address(&ReturnPath::root()),
+        )
     }
 }
 

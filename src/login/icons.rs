@@ -33,12 +33,7 @@ impl Login {
     }
 
     fn no_file(&self, context: &Context) -> Response {
-        let problem = Problem::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "There is no such page",
-            "The address begins like one of the gateway's own pages, but there is none here.",
-        );
+        let problem = Problem::told(StatusCode::NOT_FOUND, "not_found");
         self.show(context, &problem)
     }
 }

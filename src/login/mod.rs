@@ -158,7 +158,7 @@ impl Login {
 
     fn unknown_provider(&self, context: &Context, id: &str) -> Response {
         let problem = words::unknown_provider(id)
-            .action("Sign in", self.sign_in_address(&ReturnPath::root()));
+            .action("action.sign_in", self.sign_in_address(&ReturnPath::root()));
         self.refuse(context, None, None, &problem)
     }
 
@@ -239,9 +239,7 @@ impl Login {
     }
 
     fn show(&self, context: &Context, problem: &Problem) -> Response {
-        self.parts
-            .pages
-            .problem(problem, Audience::Person, &context.id)
+        self.parts.pages.problem(problem, Audience::Person, context)
     }
 }
 

@@ -6,9 +6,11 @@ use super::{Login, words};
 use crate::config::{self, Kind};
 use crate::identity::Email;
 use crate::session::{Live, Visitor};
-use crate::web::{Audience, Context, FormTargets, Response, ReturnPath, fields, first, see_other};
+use crate::web::{
+    Audience, Context, FormTargets, Length, Response, ReturnPath, fields, first, see_other,
+};
 use http::{HeaderValue, StatusCode, header};
-use minijinja::context;
+use minijinja::{Value, context};
 
 /// Bounces of one session within half a minute that are taken for clicks. One more is a loop.
 const BOUNCES: u32 = 3;
@@ -21,8 +23,10 @@ const MAX_SHOWN: usize = 254;
 #[derive(Default)]
 struct Typed {
     value: String,
-    problem: Option<String>,
-    note: Option<String>,
+    /// The key of a text.
+    problem: Option<&'static str>,
+    /// A domain that no rule knows. It is all that was looked at.
+    unknown: Option<String>,
 }
 
 impl Login {
@@ -66,7 +70,7 @@ impl Login {
         let automatic = self.config.sign_in.automatic(&self.config.providers);
         match automatic.and_then(|id| self.provider(id)) {
             Some(provider) if first(&query, "choose").is_none() && !self.has_just_left(context) => {
-                self.go_on(provider.config(), &options)
+                self.go_on(context, provider.config(), &options)
             }
             _ => self.choice(context, StatusCode::OK, &options, &Typed::default()),
         }
@@ -100,19 +104,19 @@ impl Login {
             .collect();
         let several = providers.len() > 1;
         self.parts.pages.render(
+            context,
             "login.html",
             status,
             FormTargets::Provider,
             context! {
-                title => format!("Sign in to {}", self.product),
                 providers,
                 several,
                 by_email => !sign_in.rules.is_empty(),
                 email => typed.value.as_str(),
-                email_problem => typed.problem.as_deref(),
-                email_note => typed.note.as_deref(),
+                email_problem => typed.problem,
+                email_domain => typed.unknown.as_deref(),
                 next => options.next.as_str(),
-                remember_days => self.remember.map(words::duration),
+                remember_days => self.remember.map(|it| Value::from(Length::lasting(it))),
                 remember => options.remember,
                 countdown => None::<u64>,
             },
@@ -132,7 +136,7 @@ impl Login {
                 let typed = Typed {
                     value: shown,
                     problem: Some(problem),
-                    note: None,
+                    unknown: None,
                 };
                 return Err((StatusCode::BAD_REQUEST, typed));
             }
@@ -142,7 +146,7 @@ impl Login {
             Some(rule) => Ok((&rule.provider, email)),
             None => {
                 let typed = Typed {
-                    note: Some(words::nobodys_address(email.domain())),
+                    unknown: Some(email.domain().to_owned()),
                     value: shown,
                     problem: None,
                 };
@@ -153,9 +157,15 @@ impl Login {
 
     /// On to a provider without being asked: at once, or after a countdown. `Refresh` needs no
     /// script, and the page says how to stop it.
-    fn go_on(&self, provider: &config::Provider, options: &Options<'_>) -> Response {
+    fn go_on(
+        &self,
+        context: &Context,
+        provider: &config::Provider,
+        options: &Options<'_>,
+    ) -> Response {
         let start = self.start_address(&provider.id, options);
-        let secs = self.config.sign_in.auto_redirect_delay.as_secs();
+        let delay = self.config.sign_in.auto_redirect_delay;
+        let secs = delay.as_secs();
         if secs == 0 {
             return see_other(&start);
         }
@@ -164,12 +174,13 @@ impl Login {
             stop.push_str("&remember=1");
         }
         let mut response = self.parts.pages.render(
+            context,
             "login.html",
             StatusCode::OK,
             FormTargets::Nowhere,
             context! {
-                title => format!("Sign in to {}", self.product),
                 countdown => secs,
+                length => Value::from(Length::exactly(delay)),
                 provider => provider.name.as_str(),
                 start => start.as_str(),
                 stop,
@@ -188,12 +199,12 @@ impl Login {
             Kind::Bitbucket => {
                 let context_path = &self.config.upstream.context_path;
                 words::switched_off(self.product).action(
-                    "Sign in at Bitbucket",
+                    "action.sign_in_at_product",
                     format!("{context_path}/login?next={}", self.inside(next)),
                 )
             }
             Kind::Generic => words::switched_off(self.product)
-                .action(format!("Continue to {}", self.product), next.as_str()),
+                .action("action.continue_to_product", next.as_str()),
         };
         tracing::debug!(
             request.id = context.id.as_str(),
@@ -202,7 +213,7 @@ impl Login {
         );
         self.parts
             .pages
-            .problem(&problem, Audience::Person, &context.id)
+            .problem(&problem, Audience::Person, context)
     }
 
     /// A return path as Bitbucket's own page wants it: without the context path, percent-encoded.
@@ -218,7 +229,7 @@ impl Login {
     /// The page for a browser that signs in again and again.
     pub(super) fn looping(&self, context: &Context, next: &ReturnPath) -> Response {
         let again = format!("{}&again=1", self.sign_in_address(next));
-        let problem = words::sign_in_loop(self.product).action("Sign in again", again);
+        let problem = words::sign_in_loop(self.product).action("action.sign_in_again", again);
         self.refuse(context, None, None, &problem)
     }
 
@@ -233,8 +244,8 @@ impl Login {
         let person = live.person();
         let username = person.username.as_str();
         let problem = words::not_believed(self.product, username)
-            .action("Try again", next.as_str())
-            .action("Sign out", self.address("/logout"));
+            .action("action.try_again", next.as_str())
+            .action("action.sign_out", self.address("/logout"));
         self.refuse(context, None, Some(username.to_owned()), &problem)
     }
 }

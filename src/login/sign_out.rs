@@ -13,16 +13,17 @@ use url::Url;
 impl Login {
     /// `GET {prefix}/logout`: asks. A link alone, which anybody can put anywhere, signs nobody out.
     #[must_use]
-    pub fn sign_out_page(&self, visitor: &Visitor) -> Response {
+    pub fn sign_out_page(&self, context: &Context, visitor: &Visitor) -> Response {
         let username = match visitor {
             Visitor::Known(live) => Some(live.person().username.to_string()),
             Visitor::Stranger => None,
         };
         self.parts.pages.render(
+            context,
             "sign-out.html",
             StatusCode::OK,
             FormTargets::Provider,
-            context! { title => "Sign out?", username, back => "/" },
+            context! { username, back => "/" },
         )
     }
 
@@ -34,13 +35,8 @@ impl Login {
         if context.from_own_page(&self.config.server.public_url) {
             return self.end(context, visitor).await;
         }
-        let problem = Problem::new(
-            StatusCode::FORBIDDEN,
-            "cross_site_sign_out",
-            "Nobody was signed out",
-            "Something outside this site tried to sign you out. If you want to, you can do it here.",
-        )
-        .action("Sign out", self.address("/logout"));
+        let problem = Problem::told(StatusCode::FORBIDDEN, "cross_site_sign_out")
+            .action("action.sign_out", self.address("/logout"));
         tracing::warn!(
             request.id = context.id.as_str(),
             code = problem.code,
@@ -55,25 +51,26 @@ impl Login {
         if context.is_own_navigation(&self.config.server.public_url) {
             self.end(context, visitor).await
         } else {
-            self.sign_out_page(visitor)
+            self.sign_out_page(context, visitor)
         }
     }
 
     /// `GET {prefix}/signed-out`: where a sign-out lands, also the provider's. It never signs in by
     /// itself, and works for strangers.
     #[must_use]
-    pub fn signed_out(&self, visitor: &Visitor) -> Response {
+    pub fn signed_out(&self, context: &Context, visitor: &Visitor) -> Response {
         if let Visitor::Known(_) = visitor {
-            return self.sign_out_page(visitor);
+            return self.sign_out_page(context, visitor);
         }
         if let Some(elsewhere) = self.landing() {
             return see_other(elsewhere.as_str());
         }
         self.parts.pages.render(
+            context,
             "signed-out.html",
             StatusCode::OK,
             FormTargets::Nowhere,
-            context! { title => "You are signed out" },
+            context! {},
         )
     }
 
@@ -81,21 +78,16 @@ impl Login {
     #[must_use]
     pub fn me(&self, context: &Context, visitor: &Visitor) -> Response {
         let Visitor::Known(live) = visitor else {
-            let problem = Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "not_signed_in",
-                "Nobody is signed in.",
-                "Sign in with a browser first.",
-            )
-            // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
-            .header(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Cookie realm=\"portcullis\""),
-            );
+            let problem = Problem::told(StatusCode::UNAUTHORIZED, "not_signed_in")
+                // RFC 9110 §15.5.2 asks for a challenge; this one makes no browser prompt.
+                .header(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Cookie realm=\"portcullis\""),
+                );
             return self
                 .parts
                 .pages
-                .problem(&problem, Audience::Machine, &context.id);
+                .problem(&problem, Audience::Machine, context);
         };
         let person = live.person();
         let body = serde_json::json!({
@@ -231,14 +223,10 @@ impl Login {
 
     /// The browser has lost its cookie, but the record of the session may still be there.
     fn half_signed_out(&self, context: &Context, error: &crate::session::Error) -> Response {
-        let problem = Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "session_store_failed",
-            "You are signed out in this browser",
-            "But we could not remove the session from our records, so a copy of its cookie, if there is one, may work until it expires. Tell your administrator, with the request id below.",
-        )
-        .because(error)
-        .action("Continue", self.address("/signed-out"));
+        let problem = Problem::told(StatusCode::SERVICE_UNAVAILABLE, "half_signed_out")
+            .with_code("session_store_failed")
+            .because(error)
+            .action("action.continue", self.address("/signed-out"));
         tracing::error!(request.id = context.id.as_str(), code = problem.code, detail = ?problem.detail, "a session could not be removed from the store");
         self.show(context, &problem)
     }

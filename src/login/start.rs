@@ -52,7 +52,8 @@ impl Login {
                     remember,
                 };
                 let again = self.start_address(&config.id, &options);
-                let problem = words::provider(&error, &config.name).action("Try again", again);
+                let problem =
+                    words::provider(&error, &config.name).action("action.try_again", again);
                 let problem = self.others(problem, &config.id, &next);
                 return self.refuse(context, Some(&config.id), None, &problem);
             }
@@ -87,7 +88,7 @@ impl Login {
         let others = self.parts.providers.iter().map(|other| other.config());
         let others: Vec<_> = others.filter(|other| other.id != but).collect();
         if others.len() > MAX_OTHERS {
-            return problem.action("Sign in another way", self.sign_in_address(next));
+            return problem.action("action.sign_in_another_way", self.sign_in_address(next));
         }
         let options = Options {
             next,
@@ -96,7 +97,12 @@ impl Login {
         };
         others.into_iter().fold(problem, |problem, other| {
             let address = self.start_address(&other.id, &options);
-            problem.action(format!("Sign in with {}", other.name), address)
+            problem.action_with(
+                "action.sign_in_with",
+                "provider",
+                other.name.as_str(),
+                address,
+            )
         })
     }
 

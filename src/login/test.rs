@@ -61,9 +61,12 @@ impl Login {
         let (username, action) = match visitor {
             Visitor::Known(live) => {
                 let username = live.person().username.as_str().to_owned();
-                (Some(username), ("Back to the start page", "/".to_owned()))
+                (Some(username), ("action.back_to_start", "/".to_owned()))
             }
-            Visitor::Stranger => (None, ("Sign in", self.sign_in_address(&ReturnPath::root()))),
+            Visitor::Stranger => (
+                None,
+                ("action.sign_in", self.sign_in_address(&ReturnPath::root())),
+            ),
         };
         let problem = words::test_not_allowed(provider).action(action.0, action.1);
         self.refuse(context, Some(provider), username, &problem)
@@ -88,15 +91,12 @@ impl Login {
         );
         let again = self.test_address(&config.id);
         let detail = problem.detail.clone().unwrap_or_default();
-        let problem = Problem::new(
-            problem.status,
-            problem.code,
-            format!("The test with {} failed before there were claims", config.name),
-            "Nobody could sign in like this. In a real sign-in, the person reads a page without the reason below.",
-        )
-        .cause(words::sentence(&detail))
-        .cause(words::sentence(&error.remedy()))
-        .action("Test again", again);
+        let problem = Problem::told(problem.status, "test_failed")
+            .with_code(problem.code)
+            .with("provider", config.name.as_str())
+            .logged_cause(words::sentence(&detail))
+            .logged_cause(words::sentence(&error.remedy()))
+            .action("action.test_again", again);
         self.show(context, &problem)
     }
 
@@ -123,15 +123,14 @@ impl Login {
         };
         self.tested(context, &config.id, &outcome);
         self.parts.pages.render(
+            context,
             "test.html",
             StatusCode::OK,
             FormTargets::Nowhere,
             context! {
-                title => format!("Test of the sign-in with {}", config.name),
                 provider => config.name.as_str(),
                 product => self.product,
                 again => self.test_address(&config.id),
-                request_id => context.id.as_str(),
                 report => minijinja::value::Serde(&report),
             },
         )

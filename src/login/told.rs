@@ -126,7 +126,7 @@ impl Login {
             username,
             outcome: problem.code,
         };
-        let detail = problem.detail.as_deref().unwrap_or(&problem.title);
+        let detail = problem.detail.as_deref().unwrap_or(problem.code);
         let last = Some((Stage::Refusal, detail));
         self.parts.trail.end(&context.origin(), ending, last);
     }

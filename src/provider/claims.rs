@@ -52,8 +52,8 @@ pub struct VerifiedClaims {
     pub(super) claims: Map<String, Value>,
     pub(super) sources: BTreeMap<String, Source>,
     pub(super) id_token: Option<Secret<String>>,
-    pub(super) lacks_userinfo: bool,
     pub(super) refresh: Option<Renewal>,
+    pub(super) lacks_userinfo: bool,
 }
 
 /// What looks at the claims again later (RFC 6749 §6).
@@ -158,8 +158,8 @@ impl VerifiedClaims {
             claims,
             sources: BTreeMap::new(),
             id_token: None,
-            lacks_userinfo: false,
             refresh: None,
+            lacks_userinfo: false,
         }
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn config() -> Config {
         },
         groups: Groups::default(),
         provisioning: Provisioning::default(),
+        branding: Branding::default(),
         admin: Admin::default(),
         sign_in: SignIn {
             enabled: true,

@@ -1,77 +1,16 @@
-//! The gateway's own pages: templates with automatic escaping, and the headers that keep them safe.
+//! The gateway's own pages: templates with automatic escaping, in the reader's language, and the
+//! headers that keep them safe.
 
-use super::{Audience, Problem, RequestId, Response};
+use super::codes::NARROWER;
+use super::templates::{self, TemplateError};
+use super::texts::{Override, TextError, Texts};
+use super::{Audience, Problem, Reader, Response};
+use crate::config::{Branding, Logo, Palette};
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use minijinja::{Environment, context};
-
-/// Any value as compact JSON, so that it looks the same as in the administrator's file of claims.
-fn json(value: &minijinja::Value) -> Result<String, minijinja::Error> {
-    serde_json::to_string(value).map_err(|error| {
-        let kind = minijinja::ErrorKind::BadSerialization;
-        minijinja::Error::new(kind, "no JSON").with_source(error)
-    })
-}
-
-/// The built-in templates. `layout.html` frames the others.
-const TEMPLATES: [(&str, &str); 20] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("login.html", include_str!("templates/login.html")),
-    ("error.html", include_str!("templates/error.html")),
-    ("sign-out.html", include_str!("templates/sign-out.html")),
-    ("signed-out.html", include_str!("templates/signed-out.html")),
-    ("account.html", include_str!("templates/account.html")),
-    ("backdoor.html", include_str!("templates/backdoor.html")),
-    ("test.html", include_str!("templates/test.html")),
-    (
-        "console-frame.html",
-        include_str!("templates/console-frame.html"),
-    ),
-    (
-        "console-chart.html",
-        include_str!("templates/console-chart.html"),
-    ),
-    (
-        "console-pages.html",
-        include_str!("templates/console-pages.html"),
-    ),
-    (
-        "console-overview.html",
-        include_str!("templates/console-overview.html"),
-    ),
-    (
-        "console-configuration.html",
-        include_str!("templates/console-configuration.html"),
-    ),
-    (
-        "console-sessions.html",
-        include_str!("templates/console-sessions.html"),
-    ),
-    (
-        "console-confirm.html",
-        include_str!("templates/console-confirm.html"),
-    ),
-    (
-        "console-sign-ins.html",
-        include_str!("templates/console-sign-ins.html"),
-    ),
-    (
-        "console-reasons.html",
-        include_str!("templates/console-reasons.html"),
-    ),
-    (
-        "console-identities.html",
-        include_str!("templates/console-identities.html"),
-    ),
-    (
-        "console-relink.html",
-        include_str!("templates/console-relink.html"),
-    ),
-    (
-        "console-tests.html",
-        include_str!("templates/console-tests.html"),
-    ),
-];
+use minijinja::{Environment, Value, context};
+use std::sync::Arc;
 
 /// The one style sheet, served at `{prefix}/style.css` by [`Pages::style`].
 const STYLE: &str = include_str!("templates/style.css");
@@ -79,6 +18,17 @@ const STYLE: &str = include_str!("templates/style.css");
 /// The icon in the browser's tab, served at `{prefix}/icon.svg` by [`Pages::icon`]. Without one of
 /// their own, our pages would make the browser ask the upstream for `/favicon.ico`.
 const ICON: &str = include_str!("templates/icon.svg");
+
+/// Why the pages cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A language's file or a message of the configuration.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
 
 /// Where a page's forms may lead. Browsers apply the rule to redirects after the form too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +44,17 @@ pub enum FormTargets {
 /// Renders pages. Built once from the configuration.
 #[derive(Debug)]
 pub struct Pages {
-    templates: Environment<'static>,
+    texts: Arc<Texts>,
+    /// With the templates of the configuration.
+    own: Environment<'static>,
+    /// What serves should one of them fail.
+    built_in: Environment<'static>,
     prefix: String,
     http_targets: bool,
+    style: Bytes,
+    custom_style: Option<Bytes>,
+    logo: Option<Logo>,
+    footer: Option<String>,
 }
 
 impl Pages {
@@ -104,19 +62,56 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// If a template has a mistake.
-    pub fn new(prefix: &str) -> Result<Self, minijinja::Error> {
-        let mut templates = Environment::new();
-        for (name, source) in TEMPLATES {
-            templates.add_template(name, source)?;
-        }
-        templates.add_global("prefix", prefix);
-        templates.add_filter("json", json);
-        Ok(Self {
-            templates,
+    /// If a built-in template or text has a mistake.
+    pub fn new(prefix: &str) -> Result<Self, Error> {
+        Self::branded(prefix, &Branding::default(), "Bitbucket", &mut Vec::new())
+    }
+
+    /// The pages that `[branding]` makes. Every template is tried in every language. `product` is
+    /// what stands behind the gateway; what is odd and works goes to `warnings`.
+    ///
+    /// # Errors
+    ///
+    /// If a template, a language or a message has a mistake.
+    pub fn branded(
+        prefix: &str,
+        branding: &Branding,
+        product: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let more: Vec<_> = branding
+            .translations
+            .iter()
+            .map(|it| {
+                (
+                    it.name.as_str(),
+                    it.path.display().to_string(),
+                    it.text.as_str(),
+                )
+            })
+            .collect();
+        let mut texts = Texts::new(&more, &branding.languages, warnings)?.for_product(product);
+        texts.replace(overrides(branding), &NARROWER)?;
+        let texts = Arc::new(texts);
+        let built_in = templates::environment(&texts, &[])?;
+        let own = templates::environment(&texts, &branding.templates)?;
+        let mut style = branding.style.clone().unwrap_or_else(|| STYLE.to_owned());
+        style.push_str(&colors(&branding.light, &branding.dark));
+        let pages = Self {
+            texts,
+            own,
+            built_in,
             prefix: prefix.to_owned(),
             http_targets: false,
-        })
+            style: style.into(),
+            custom_style: branding.css.clone().map(Bytes::from),
+            logo: branding.logo.clone(),
+            footer: branding.footer.clone(),
+        };
+        for tag in pages.texts.tags() {
+            templates::try_all(&pages.own, &branding.templates, &pages.frame(tag, "sample"))?;
+        }
+        Ok(pages)
     }
 
     /// Lets forms lead to `http` addresses beyond 127.0.0.1 and localhost too: for a provider with
@@ -134,26 +129,35 @@ impl Pages {
         &self.prefix
     }
 
-    /// Renders a template by name. Values are escaped by the engine.
+    /// Renders a template by name, in the reader's language. Values are escaped by the engine;
+    /// `request_id`, `prefix`, `language` and the branding are there without being passed.
     #[must_use]
     pub fn render(
         &self,
+        reader: impl Into<Reader>,
         template: &str,
         status: StatusCode,
         forms: FormTargets,
-        values: minijinja::Value,
+        values: Value,
     ) -> Response {
-        let text = self
-            .templates
-            .get_template(template)
-            .and_then(|page| page.render(values));
-        let (status, text) = match text {
+        let reader = reader.into();
+        let language = self.language(&reader);
+        let frame = self.frame(language, reader.id().as_str());
+        let values = context! { ..values, ..frame };
+        let render = |engine: &Environment<'static>| {
+            let text = engine
+                .get_template(template)
+                .and_then(|page| page.render(values.clone()));
+            text.inspect_err(|error| {
+                let error: &dyn std::error::Error = error;
+                tracing::error!(template, error, "a page could not be rendered");
+            })
+        };
+        let (status, text) = match render(&self.own).or_else(|_| render(&self.built_in)) {
             Ok(text) => (status, text),
-            Err(error) => {
-                tracing::error!(template, %error, "a page could not be rendered");
-                let plain =
-                    "The page could not be shown. The administrator finds the reason in the log.";
-                (StatusCode::INTERNAL_SERVER_ERROR, plain.to_owned())
+            Err(_) => {
+                let sorry = self.texts.say(language, "page.broken", &|_| None);
+                (StatusCode::INTERNAL_SERVER_ERROR, sorry.unwrap_or_default())
             }
         };
         let mut response = Response::new(Body::from(text));
@@ -163,40 +167,108 @@ impl Pages {
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         );
+        if let Ok(language) = HeaderValue::from_str(language) {
+            headers.insert(header::CONTENT_LANGUAGE, language);
+        }
+        // Nothing keeps these pages; this is for who looks at them all the same.
+        headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
         protect(headers, forms, self.http_targets);
         response
     }
 
-    /// The style sheet.
+    /// A text in the reader's language, for what is no page.
+    #[must_use]
+    pub fn text(&self, reader: impl Into<Reader>, key: &str) -> String {
+        let language = self.language(&reader.into());
+        let text = self.texts.say(language, key, &|_| None);
+        text.unwrap_or_else(|| key.to_owned())
+    }
+
+    /// The tag of the language that this reader gets.
+    fn language(&self, reader: &Reader) -> &str {
+        let offered = self.texts.tags();
+        let chosen = reader.choose(&offered);
+        offered.get(chosen).copied().unwrap_or("en")
+    }
+
+    /// What every page has.
+    fn frame(&self, language: &str, request_id: &str) -> Value {
+        context! {
+            language,
+            direction => self.texts.direction(language),
+            prefix => self.prefix.as_str(),
+            request_id,
+            brand => context! {
+                logo => self.logo.is_some(),
+                css => self.custom_style.is_some(),
+                footer => self.footer.as_deref(),
+            },
+        }
+    }
+
+    /// The style sheet, with the colours of the configuration.
     #[must_use]
     pub fn style(&self) -> Response {
-        asset("text/css; charset=utf-8", STYLE)
+        asset("text/css; charset=utf-8", self.style.clone())
+    }
+
+    /// `branding.css_file`, served at `{prefix}/custom.css`; it comes after ours, and wins.
+    #[must_use]
+    pub fn custom_style(&self) -> Option<Response> {
+        let style = self.custom_style.clone()?;
+        Some(asset("text/css; charset=utf-8", style))
+    }
+
+    /// `branding.logo_file`, served at `{prefix}/logo`.
+    #[must_use]
+    pub fn logo(&self) -> Option<Response> {
+        let logo = self.logo.as_ref()?;
+        let mut response = asset(logo.media_type, Bytes::from(logo.bytes.clone()));
+        // Drawing programs write styles into their images; as an image, that is all they may do.
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+            ),
+        );
+        Some(response)
     }
 
     /// The icon of our pages.
     #[must_use]
     pub fn icon(&self) -> Response {
-        asset("image/svg+xml", ICON)
+        asset("image/svg+xml", Bytes::from_static(ICON.as_bytes()))
     }
 
-    /// Answers a problem, for the eyes that will read it.
+    /// Answers a problem, for the eyes that will read it. Pass the request's context: an id alone
+    /// gets the page in the first language.
     #[must_use]
-    pub fn problem(&self, problem: &Problem, audience: Audience, id: &RequestId) -> Response {
+    pub fn problem(
+        &self,
+        problem: &Problem,
+        audience: Audience,
+        reader: impl Into<Reader>,
+    ) -> Response {
+        let reader = reader.into();
         let mut response = match audience {
-            Audience::Person => self.render(
-                "error.html",
-                problem.status,
-                FormTargets::Nowhere,
-                context! {
-                    title => problem.title.as_str(),
-                    message => problem.message.as_str(),
-                    code => problem.code,
-                    causes => problem.causes.clone(),
-                    actions => problem.actions.iter().map(|(label, href)| context! { label, href }).collect::<Vec<_>>(),
-                    request_id => id.as_str(),
-                },
-            ),
-            Audience::Machine => machine_answer(problem, id),
+            Audience::Person => {
+                let told = self.texts.tell(self.language(&reader), problem);
+                self.render(
+                    &reader,
+                    "error.html",
+                    problem.status,
+                    FormTargets::Nowhere,
+                    context! {
+                        title => told.title,
+                        message => told.message,
+                        code => problem.code,
+                        causes => told.causes,
+                        actions => told.actions.iter().map(|(label, href)| context! { label, href }).collect::<Vec<_>>(),
+                    },
+                )
+            }
+            // Programs compare what they read: always English.
+            Audience::Machine => machine_answer(problem, &self.texts, &reader),
         };
         for (name, value) in &problem.headers {
             response.headers_mut().append(name.clone(), value.clone());
@@ -205,16 +277,81 @@ impl Pages {
     }
 }
 
+/// Writes what one starts from: the built-in templates, the style sheet and the English texts, by
+/// file name.
+pub fn exported() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let english = super::texts::BUILT_IN
+        .into_iter()
+        .filter(|(tag, _)| *tag == "en")
+        .map(|(_, text)| ("en.toml", text));
+    templates::BUILT_IN
+        .into_iter()
+        .chain([("style.css", STYLE)])
+        .chain(english)
+}
+
+/// The texts that the configuration says another way.
+fn overrides(branding: &Branding) -> Vec<Override> {
+    let of = |key: &str, language: Option<&String>, text: Option<&String>| {
+        text.map(|text| Override {
+            key: key.to_owned(),
+            language: language.cloned(),
+            text: text.clone(),
+        })
+    };
+    let mut all = Vec::new();
+    all.extend(of("page.login.title", None, branding.title.as_ref()));
+    all.extend(of(
+        "action.sign_in_with",
+        None,
+        branding.button_text.as_ref(),
+    ));
+    for message in &branding.messages {
+        let (code, language) = (&message.code, message.language.as_ref());
+        let title = format!("problem.{code}.title");
+        all.extend(of(&title, language, message.title.as_ref()));
+        let text = format!("problem.{code}.message");
+        all.extend(of(&text, language, message.message.as_ref()));
+    }
+    all
+}
+
+/// The colours of the configuration, over those of the style sheet.
+fn colors(light: &Palette, dark: &Palette) -> String {
+    let rules = |palette: &Palette| {
+        let colors = palette.named();
+        let rules = colors.map(|(name, color)| format!("--{name}:{color};"));
+        rules.collect::<String>()
+    };
+    let (light, dark) = (rules(light), rules(dark));
+    let mut css = String::new();
+    if !light.is_empty() {
+        // In a query of its own, or it would also win in the dark.
+        css.push_str(&format!(
+            "\n@media not (prefers-color-scheme: dark){{:root{{{light}}}}}\n"
+        ));
+    }
+    if !dark.is_empty() {
+        css.push_str(&format!(
+            "\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"
+        ));
+    }
+    css
+}
+
 /// Kept by browsers for a few minutes only, so that an upgrade shows. An image opened by itself is a
 /// document, which may do nothing.
-fn asset(content_type: &'static str, text: &'static str) -> Response {
-    let mut response = Response::new(Body::from(text));
+fn asset(content_type: &'static str, content: Bytes) -> Response {
+    let mut response = Response::new(Body::from(content));
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "public, max-age=300"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -222,11 +359,13 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
 }
 
 /// Bitbucket's own error shape, so that its clients show our message.
-fn machine_answer(problem: &Problem, id: &RequestId) -> Response {
+fn machine_answer(problem: &Problem, texts: &Texts, reader: &Reader) -> Response {
+    let told = texts.tell("en", problem);
+    let id = reader.id();
     let body = serde_json::json!({
         "errors": [{
             "context": null,
-            "message": format!("{} {}", problem.title, problem.message),
+            "message": format!("{} {}", told.title, told.message),
             "exceptionName": format!("portcullis.{}", problem.code),
         }],
         "request_id": id.as_str(),
@@ -305,6 +444,7 @@ fn protect(headers: &mut http::HeaderMap, forms: FormTargets, http_targets: bool
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::RequestId;
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'>&{{ prefix }}{% raw %}";
 
@@ -319,94 +459,56 @@ mod tests {
         String::from_utf8(body.unwrap().unwrap().to_bytes().to_vec()).unwrap()
     }
 
-    #[track_caller]
-    fn check(template: &str, values: minijinja::Value) {
-        let page = text(pages().render(template, StatusCode::OK, FormTargets::Gateway, values));
-        assert!(page.starts_with("<!doctype html>"), "{page}");
-        assert!(page.contains("&lt;script&gt;"), "{template} shows nothing");
-        for bad in ["<script", "alert(1)</", "\"'>", "style=", "http:", "https:"] {
-            assert!(!page.contains(bad), "{bad} is in {template}:\n{page}");
-        }
+    fn asks(language: &'static str) -> Reader {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(language));
+        Reader::new(&headers, RequestId::fresh())
     }
 
     #[test]
     fn nothing_that_is_shown_becomes_markup() {
-        let h = HOSTILE;
-        check(
-            "login.html",
-            context! { title => h, next => h, remember_days => h,
-            providers => [context! { id => h, name => h }, context! { id => h, name => h }] },
-        );
-        check(
-            "error.html",
-            context! { title => h, message => h, code => h, request_id => h,
-            causes => [h], actions => [context! { label => h, href => h }] },
-        );
-        check(
-            "sign-out.html",
-            context! { title => h, username => h, back => h },
-        );
-        check("signed-out.html", context! { title => h });
-        let at = || context! { exact => h, shown => h };
-        let session = context! { handle => h, this => true, provider => h, client => h, agent => h,
-        browser => h, system => h, remembered => true, signed_in => at(), last_used => at(), expires => at() };
-        check(
-            "account.html",
-            context! { title => h, username => h, sessions => [session], others => true, more => true },
-        );
-        check(
-            "account.html",
-            context! { title => h, username => h, asks => true },
-        );
-        check(
-            "backdoor.html",
-            context! { title => h, message => h, action => h, next => h, username => h,
-            asks_code => true, request_id => h },
-        );
-        let person = context! { username => h, email => h, display_name => h,
-        groups_before => [h], groups => [h], headers => [[h, h]] };
-        let examined = context! { groups => [context! { from => h, to => [h], why => h }],
-        facts => [context! { name => h, value => [h], tried => [context! { mapping => h,
-            found => h, steps => [context! { step => h, value => context! { x => h } }], problem => h }] }] };
-        let report = context! { issuer => h, subject => h, person, examined,
-        problems => [context! { code => h, what => h, cure => h, advice => h }],
-        live => context! { pin => h, account => h, plan => context! { decisions => [h] } },
-        claims => [context! { name => h, source => h, kind => h, value => h, used_for => [h] }] };
-        check(
-            "test.html",
-            context! { title => h, product => h, provider => h, again => h, request_id => h, report },
-        );
-    }
-
-    #[test]
-    fn every_template_is_shown_by_that_test() {
-        let tested = [
-            "login",
-            "error",
-            "sign-out",
-            "signed-out",
-            "account",
-            "backdoor",
-            "test",
-        ];
-        for (name, _) in TEMPLATES.iter().filter(|(name, _)| *name != "layout.html") {
-            // Those have their tests where they are filled in.
-            if name.starts_with("console-") {
-                continue;
-            }
+        let pages = pages();
+        for (template, _) in templates::BUILT_IN {
+            let samples = templates::samples(template, HOSTILE);
             assert!(
-                tested.contains(&name.trim_end_matches(".html")),
-                "{name} needs a line above"
+                template == "layout.html" || !samples.is_empty(),
+                "{template} needs values in templates.rs"
             );
+            for sample in samples {
+                for language in ["en", "de"] {
+                    let sample = context! { message => "page.backdoor.busy", ..sample.clone() };
+                    let sample = if template == "backdoor.html" {
+                        sample
+                    } else {
+                        context! { ..sample }
+                    };
+                    let response = pages.render(
+                        asks(language),
+                        template,
+                        StatusCode::OK,
+                        FormTargets::Gateway,
+                        sample,
+                    );
+                    assert_eq!(response.status(), 200, "{template}");
+                    assert_eq!(response.headers()[header::CONTENT_LANGUAGE], language);
+                    let page = text(response);
+                    assert!(page.starts_with("<!doctype html>"), "{page}");
+                    assert!(page.contains(&format!("<html lang=\"{language}\" dir=\"ltr\">")));
+                    for bad in ["<script", "alert(1)</", "\"'>", "style=", "http:", "https:"] {
+                        assert!(!page.contains(bad), "{bad} is in {template}:\n{page}");
+                    }
+                }
+            }
         }
     }
 
     #[test]
     fn a_problem_shows_its_request_id_and_keeps_its_detail_to_itself() {
         let id = RequestId::fresh();
-        let problem = Problem::new(StatusCode::BAD_GATEWAY, "some_code", "Title", "Message.")
-            .cause("A cause.")
-            .action("Go on", "/next?a=b&c=d")
+        let problem = Problem::told(StatusCode::BAD_GATEWAY, "identity_not_accepted")
+            .with_code("some_code")
+            .cause("cause.clock")
+            .action("action.continue", "/next?a=b&c=d")
             .detail("the secret reason");
         for audience in [Audience::Person, Audience::Machine] {
             let response = pages().problem(&problem, audience, &id);
@@ -430,7 +532,13 @@ mod tests {
             ),
         ] {
             let pages = pages().with_http_targets(http);
-            let page = pages.render("signed-out.html", StatusCode::OK, forms, context! {});
+            let page = pages.render(
+                &RequestId::fresh(),
+                "signed-out.html",
+                StatusCode::OK,
+                forms,
+                context! {},
+            );
             let policy = page.headers()[header::CONTENT_SECURITY_POLICY]
                 .to_str()
                 .unwrap();
@@ -451,5 +559,193 @@ mod tests {
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         let odd = see_other("/a\r\nX: y");
         assert_eq!(odd.headers()[header::LOCATION], "/");
+    }
+
+    #[test]
+    fn a_page_speaks_the_readers_language_and_a_program_reads_english() {
+        let problem =
+            Problem::told(StatusCode::FORBIDDEN, "unverified_email").with("provider", "P");
+        let person = text(pages().problem(&problem, Audience::Person, asks("de-CH, en;q=0.5")));
+        assert!(
+            person.contains("Ihre E-Mail-Adresse ist nicht bestätigt"),
+            "{person}"
+        );
+        let program = text(pages().problem(&problem, Audience::Machine, asks("de")));
+        assert!(
+            program.contains("Your e-mail address is not verified"),
+            "{program}"
+        );
+        let stranger = text(pages().problem(&problem, Audience::Person, asks("tlh")));
+        assert!(
+            stranger.contains("Your e-mail address is not verified"),
+            "{stranger}"
+        );
+    }
+
+    fn branded(branding: &Branding) -> Result<Pages, Error> {
+        Pages::branded("/sso", branding, "Bitbucket", &mut Vec::new())
+    }
+
+    fn template(name: &str, text: &str) -> Branding {
+        Branding {
+            templates: vec![crate::config::Source {
+                name: name.into(),
+                path: format!("t/{name}").into(),
+                text: text.into(),
+            }],
+            ..Branding::default()
+        }
+    }
+
+    #[track_caller]
+    fn refused(name: &str, text: &str, want: &str) {
+        let error = branded(&template(name, text)).unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
+
+    #[test]
+    fn a_template_that_does_not_render_is_refused_with_its_line() {
+        refused("login.html", "a\n{% if %}", "t/login.html:2: ");
+        refused("error.html", "a\n\n{{ mesage }}", "t/error.html:3: ");
+        refused(
+            "login.html",
+            "{{ t('page.login.titel') }}",
+            "there is no text \"page.login.titel\"",
+        );
+        refused(
+            "sign-out.html",
+            "{% include 'nowhere.html' %}",
+            "t/sign-out.html:1: ",
+        );
+        refused(
+            "loggin.html",
+            "x",
+            "t/loggin.html: no page has a template of this name",
+        );
+        refused(
+            "console-frame.html",
+            "x",
+            "t/console-frame.html: no page has a template of this name",
+        );
+        refused(
+            "login.html",
+            "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}",
+            "t/login.html:1: ",
+        );
+        refused("error.html", "{% include 'error.html' %}", "t/error.html:");
+        refused("layout.html", "{{ 1/0 }}", "t/layout.html:1: ");
+    }
+
+    #[test]
+    fn a_whole_page_can_be_replaced_and_cannot_loosen_the_policy() {
+        let hostile = "<script src=\"https://evil.example/x.js\"></script><p>{{ username }}</p>";
+        let pages = branded(&template("sign-out.html", hostile)).unwrap();
+        let page = pages.render(
+            asks("en"),
+            "sign-out.html",
+            StatusCode::OK,
+            FormTargets::Provider,
+            context! { username => "<b>", back => "/" },
+        );
+        let policy = page.headers()[header::CONTENT_SECURITY_POLICY].clone();
+        assert!(
+            policy
+                .to_str()
+                .unwrap()
+                .starts_with("default-src 'none'; style-src 'self';")
+        );
+        assert!(text(page).ends_with("<p>&lt;b&gt;</p>"));
+    }
+
+    #[test]
+    fn should_a_template_fail_after_all_the_built_in_one_serves() {
+        let trap = "{% if username == 'trap' %}{{ username() }}{% endif %}own";
+        let pages = branded(&template("sign-out.html", trap)).unwrap();
+        let page = |username: &str| {
+            let values = context! { username, back => "/" };
+            let forms = FormTargets::Provider;
+            text(pages.render(asks("en"), "sign-out.html", StatusCode::OK, forms, values))
+        };
+        assert_eq!(page("ana"), "own");
+        assert!(page("trap").contains("You are signed in as trap."));
+    }
+
+    #[test]
+    fn the_configuration_says_titles_buttons_and_errors_another_way() {
+        let message = |language: Option<&str>, title: &str| crate::config::Message {
+            code: "no_email".into(),
+            language: language.map(str::to_owned),
+            title: Some(title.into()),
+            message: None,
+        };
+        let branding = Branding {
+            title: Some("Welcome".into()),
+            button_text: Some("Go to {provider}".into()),
+            footer: Some("Example <Ltd>".into()),
+            messages: vec![
+                message(None, "No address at {provider}"),
+                message(Some("de"), "Keine Adresse"),
+            ],
+            ..Branding::default()
+        };
+        let pages = branded(&branding).unwrap();
+        let values = context! { next => "/", providers => [context! { id => "a", name => "A" }] };
+        let forms = FormTargets::Provider;
+        let page = text(pages.render(asks("en"), "login.html", StatusCode::OK, forms, values));
+        for want in [
+            "<h1>Welcome</h1>",
+            "<span>Go to A</span>",
+            "Example &lt;Ltd&gt;",
+        ] {
+            assert!(page.contains(want), "{want}: {page}");
+        }
+        let problem = Problem::told(StatusCode::FORBIDDEN, "no_email").with("provider", "P");
+        let page = |language| text(pages.problem(&problem, Audience::Person, asks(language)));
+        assert!(page("en").contains("<h1>No address at P</h1>"));
+        assert!(page("de").contains("<h1>Keine Adresse</h1>"));
+        assert!(page("de").contains("Tragen Sie dort eine"));
+    }
+
+    #[test]
+    fn a_message_for_no_error_or_with_no_such_value_is_refused() {
+        for (code, title, want) in [
+            ("no_emial", "x", "no error has the code \"no_emial\""),
+            ("no_email", "{pinned}", "has no value {pinned}"),
+        ] {
+            let branding = Branding {
+                messages: vec![crate::config::Message {
+                    code: code.into(),
+                    language: None,
+                    title: Some(title.into()),
+                    message: None,
+                }],
+                ..Branding::default()
+            };
+            let error = branded(&branding).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_logo_is_an_image_and_nothing_else() {
+        let logo = Logo {
+            media_type: "image/svg+xml",
+            bytes: b"<svg/>".to_vec(),
+        };
+        let pages = branded(&Branding {
+            logo: Some(logo),
+            ..Branding::default()
+        })
+        .unwrap();
+        let response = pages.logo().unwrap();
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY]
+            .to_str()
+            .unwrap();
+        assert!(policy.starts_with("default-src 'none';") && policy.ends_with("sandbox"));
+        assert_eq!(
+            response.headers()[header::X_CONTENT_TYPE_OPTIONS],
+            "nosniff"
+        );
+        assert!(super::tests::pages().logo().is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! The one place where something that went wrong becomes an answer.
 
+use super::Word;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Who reads an answer.
@@ -11,43 +12,58 @@ pub enum Audience {
     Machine,
 }
 
-/// What went wrong, in words for the person and, apart from them, the reason for the log.
+/// What went wrong, by the name of its words and, apart from them, the reason for the log.
 ///
-/// The person sees the title, the message, the ways forward and the request id. The detail goes to
-/// the log under that id and never to the client.
+/// The person sees the title, the message, the ways forward and the request id, in a language of
+/// their own: the words stand in `languages/*.toml`. The detail goes to the log under that id and
+/// never to the client.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// The status of the answer.
     pub status: StatusCode,
     /// A short, stable name, the same in the log, the JSON body and the metrics.
     pub code: &'static str,
-    /// The heading.
-    pub title: String,
-    /// What happened and what to do next, in plain words.
-    pub message: String,
-    /// What may be behind it, one sentence each, where there is more than one suspect.
-    pub causes: Vec<String>,
-    /// Ways forward: text of the link and its address.
-    pub actions: Vec<(String, String)>,
+    /// Under which code the words stand.
+    pub(super) words: &'static str,
+    /// `{name}` in the words, and what it becomes.
+    pub(super) values: Vec<(&'static str, Word)>,
+    /// Suspects besides those that stand with the words.
+    pub(super) causes: Vec<Cause>,
+    /// Ways forward.
+    pub(super) actions: Vec<Action>,
     /// The reason in full, for the log.
     pub detail: Option<String>,
     /// Further header fields: challenges, `Retry-After`, cookies.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What may be behind a problem.
+#[derive(Debug, Clone)]
+pub(super) enum Cause {
+    /// A text's key.
+    Key(&'static str),
+    /// A message of the log, for a page that only administrators see.
+    Log(String),
+}
+
+/// A link on a problem's page.
+#[derive(Debug, Clone)]
+pub(super) struct Action {
+    pub(super) key: &'static str,
+    pub(super) value: Option<(&'static str, Word)>,
+    pub(super) href: String,
+}
+
 impl Problem {
-    /// A problem without ways forward or detail.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    /// A problem whose words stand in the languages' files under its code: `problem.CODE.title`,
+    /// `problem.CODE.message`, and as many of `problem.CODE.cause.1` … as there are.
+    #[must_use]
+    pub const fn told(status: StatusCode, code: &'static str) -> Self {
         Self {
             status,
             code,
-            title: title.into(),
-            message: message.into(),
+            words: code,
+            values: Vec::new(),
             causes: Vec::new(),
             actions: Vec::new(),
             detail: None,
@@ -62,31 +78,52 @@ impl Problem {
         self
     }
 
-    /// A problem that is told by its code alone.
+    /// A value for the words: `{name}` in them. `{product}` is known without.
     #[must_use]
-    pub fn told(status: StatusCode, code: &'static str) -> Self {
-        Self::new(status, code, code, code)
-    }
-
-    /// A value that the reason in full names.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        let detail = self.detail.get_or_insert_default();
-        detail.push_str(&format!("{name}: {} ", value.into()));
+    pub fn with(mut self, name: &'static str, value: impl Into<Word>) -> Self {
+        self.values.push((name, value.into()));
         self
     }
 
-    /// Names a suspect.
+    /// Names one more suspect by its text's key, `cause.…`.
     #[must_use]
-    pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.causes.push(cause.into());
+    pub fn cause(mut self, key: &'static str) -> Self {
+        self.causes.push(Cause::Key(key));
         self
     }
 
-    /// Adds a way forward.
+    /// Shows a message of the log as a suspect. Only for pages that administrators alone see.
     #[must_use]
-    pub fn action(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
-        self.actions.push((label.into(), href.into()));
+    pub fn logged_cause(mut self, message: impl Into<String>) -> Self {
+        self.causes.push(Cause::Log(message.into()));
+        self
+    }
+
+    /// Adds a way forward: the key of its text, `action.…`, and its address.
+    #[must_use]
+    pub fn action(mut self, key: &'static str, href: impl Into<String>) -> Self {
+        self.actions.push(Action {
+            key,
+            value: None,
+            href: href.into(),
+        });
+        self
+    }
+
+    /// Adds a way forward whose text has a value of its own, such as another provider's name.
+    #[must_use]
+    pub fn action_with(
+        mut self,
+        key: &'static str,
+        name: &'static str,
+        value: impl Into<Word>,
+        href: impl Into<String>,
+    ) -> Self {
+        self.actions.push(Action {
+            key,
+            value: Some((name, value.into())),
+            href: href.into(),
+        });
         self
     }
 

@@ -23,6 +23,7 @@ mod failures;
 mod headers;
 mod operations;
 mod orders;
+mod pages;
 mod people;
 mod presets;
 mod providers;

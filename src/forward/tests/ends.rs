@@ -100,7 +100,7 @@ async fn an_upload_and_a_request_that_waits_are_cut_with_a_word_on_why() {
         let (mut near, mut far) = room.way.begin(&request).await;
         far.head().await;
         room.end().await;
-        let seen = near.until("session_over: session_over").await;
+        let seen = near.until("portcullis.session_over").await;
         assert!(seen.starts_with("HTTP/1.1 401"), "{seen}");
         far.rest().await;
     }
@@ -111,7 +111,7 @@ async fn a_request_that_comes_too_late_does_not_reach_the_upstream() {
     let room = Room::new().await;
     room.end().await;
     let (mut near, mut far) = room.way.begin(&get("/")).await;
-    let seen = near.until("session_over: session_over").await;
+    let seen = near.until("portcullis.session_over").await;
     assert!(seen.starts_with("HTTP/1.1 401"), "{seen}");
     assert_eq!(far.rest().await, "");
 }

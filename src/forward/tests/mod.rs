@@ -215,13 +215,11 @@ fn serve(
     address
 }
 
-/// What the gateway's problem page is made of.
+/// What the gateway answers to a program.
 fn problem(error: &Error, kind: Kind) -> Response {
-    let problem = error.problem(kind);
-    let text = format!("{}: {}: {}", problem.code, problem.title, problem.message);
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = problem.status;
-    response
+    let pages = crate::web::Pages::new("/sso").unwrap();
+    let id = crate::web::RequestId::fresh();
+    pages.problem(&error.problem(kind), crate::web::Audience::Machine, &id)
 }
 
 fn ana() -> Person {

@@ -1,0 +1,239 @@
+use super::*;
+use http::StatusCode;
+use regex::Regex;
+use std::path::Path;
+
+fn texts() -> Texts {
+    Texts::built_in().unwrap()
+}
+
+fn sources(directory: &Path, ending: &str, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, ending, found);
+        } else if path.extension().is_some_and(|it| it == ending) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path.display().to_string(), text));
+        }
+    }
+}
+
+/// Every file of the crate with this ending, except for the demo, which speaks to developers.
+fn all(ending: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&source, ending, &mut found);
+    found.retain(|(path, _)| !path.contains("/demo/"));
+    found
+}
+
+#[track_caller]
+fn none(missing: &BTreeSet<String>, what: &str) {
+    let list = missing
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(missing.is_empty(), "{what}:\n{list}");
+}
+
+#[test]
+fn every_code_and_key_that_code_uses_has_words() {
+    let english = texts().english;
+    let told = Regex::new(r#"told\(\s*[^"()]*(?:\([^()]*\))?[^"()]*"([a-z0-9_]+)""#).unwrap();
+    let key = Regex::new(r#""((?:action|cause|page)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*)""#).unwrap();
+    let mut missing = BTreeSet::new();
+    for (path, text) in all("rs") {
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        if path.ends_with("tests.rs") || path.contains("/tests/") || path.contains("/config/") {
+            continue;
+        }
+        let codes = told.captures_iter(text).map(|found| found[1].to_owned());
+        let titles = codes
+            .flat_map(|code| ["title", "message"].map(|what| format!("problem.{code}.{what}")));
+        let keys = key.captures_iter(text).map(|found| found[1].to_owned());
+        for key in titles.chain(keys) {
+            if !english.contains_key(&key) {
+                missing.insert(format!("{key} ({path})"));
+            }
+        }
+    }
+    none(&missing, "en.toml lacks");
+}
+
+#[test]
+fn every_key_that_templates_use_has_words() {
+    let english = texts().english;
+    let key = Regex::new(r#"\bt\(\s*["']([a-z0-9_.]+)["']"#).unwrap();
+    let mut missing = BTreeSet::new();
+    for (path, text) in all("html") {
+        for found in key.captures_iter(&text) {
+            if !english.contains_key(&found[1]) {
+                missing.insert(format!("{} ({path})", &found[1]));
+            }
+        }
+    }
+    none(&missing, "en.toml lacks");
+}
+
+#[test]
+fn every_built_in_language_says_everything() {
+    let texts = texts();
+    let mut missing = BTreeSet::new();
+    for language in &texts.offered {
+        for key in texts.english.keys() {
+            if !language.texts.contains_key(key) {
+                missing.insert(format!("{}.toml: {key}", language.tag));
+            }
+        }
+    }
+    none(&missing, "missing translations");
+}
+
+#[test]
+fn the_codes_that_differ_in_nothing_but_the_code_are_not_shown_as_words() {
+    let texts = texts();
+    for code in texts.codes() {
+        let problem = Problem {
+            code: "x",
+            words: Box::leak(code.to_owned().into_boxed_str()),
+            ..Problem::told(StatusCode::OK, "x")
+        };
+        for tag in texts.tags() {
+            let told = texts.tell(tag, &problem);
+            assert!(told.title != "x" && told.message != "x", "{code}");
+            assert!(
+                told.message.ends_with(['.', '。']),
+                "{tag}: {}",
+                told.message
+            );
+        }
+    }
+}
+
+#[test]
+fn values_stand_where_their_names_do_and_are_not_read_again() {
+    let texts = texts();
+    let problem = Problem::told(StatusCode::OK, "username_changed")
+        .with("username", "{pinned}")
+        .with("pinned", "{username} {");
+    let told = texts.tell("en", &problem);
+    assert!(
+        told.message.contains("as \"{pinned}\", but"),
+        "{}",
+        told.message
+    );
+    assert!(
+        told.message.contains("as \"{username} {\"."),
+        "{}",
+        told.message
+    );
+}
+
+#[test]
+fn every_language_has_its_own_word_for_the_product() {
+    let problem =
+        Problem::told(StatusCode::OK, "upstream_closed").with("product", "the application");
+    let title = |tag: &str| texts().tell(tag, &problem).title;
+    assert_eq!(title("en"), "The application broke off");
+    assert_eq!(title("de"), "Die Anwendung hat abgebrochen");
+    let plain = Problem::told(StatusCode::OK, "upstream_closed");
+    assert_eq!(
+        texts().tell("de", &plain).title,
+        "Bitbucket hat abgebrochen"
+    );
+    let generic = texts().for_product("the application");
+    assert_eq!(
+        generic.tell("de", &plain).title,
+        "Die Anwendung hat abgebrochen"
+    );
+}
+
+#[test]
+fn a_suspect_follows_the_words_and_a_way_forward_may_have_its_own_value() {
+    let problem = Problem::told(StatusCode::OK, "sign_in_loop")
+        .with("provider", "P")
+        .cause("cause.clock")
+        .action_with("action.sign_in_with", "provider", "Q", "/q")
+        .action("action.sign_in_with", "/p");
+    let told = texts().tell("en", &problem);
+    assert_eq!(told.causes.len(), 4);
+    assert_eq!(
+        told.actions,
+        [
+            ("Sign in with Q".to_owned(), "/q".to_owned()),
+            ("Sign in with P".to_owned(), "/p".to_owned())
+        ]
+    );
+}
+
+#[track_caller]
+fn refused(text: &str, want: &str) {
+    let more = [("nl", "nl.toml".to_owned(), text)];
+    let error = Texts::new(&more, &[], &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains(want), "{error}");
+}
+
+#[test]
+fn a_language_of_a_file_is_checked_like_a_built_in_one() {
+    refused(
+        "[action]\nsing_out = \"x\"",
+        "\"action.sing_out\" is no text",
+    );
+    refused("[action]\nsign_out = \"<b>x</b>\"", "without < and >");
+    refused("[action]\nsign_out = \"\"", "must be a text");
+    refused("[action]\nsign_out = 7", "must be a text");
+    refused("[action]\nsign_out = \"{name}\"", "has no value {name}");
+    refused("[action\n", "nl.toml: TOML parse error at line 1");
+}
+
+#[test]
+fn what_a_language_lacks_is_english_with_a_warning() {
+    let more = [(
+        "nl",
+        "nl.toml".to_owned(),
+        "[action]\nsign_out = \"Afmelden\"",
+    )];
+    let mut warnings = Vec::new();
+    let offered = ["nl".to_owned(), "en".to_owned()];
+    let texts = Texts::new(&more, &offered, &mut warnings).unwrap();
+    assert_eq!(texts.tags(), ["nl", "en"]);
+    assert_eq!(
+        texts.say("nl", "action.sign_out", &|_| None).unwrap(),
+        "Afmelden"
+    );
+    assert_eq!(texts.say("nl", "action.stay", &|_| None).unwrap(), "Stay");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("action.stay"), "{warnings:?}");
+}
+
+#[test]
+fn a_built_in_language_can_be_amended_and_an_unknown_one_not_offered() {
+    let more = [(
+        "de",
+        "de.toml".to_owned(),
+        "[action]\nsign_out = \"Tschüss\"",
+    )];
+    let texts = Texts::new(&more, &[], &mut Vec::new()).unwrap();
+    assert_eq!(
+        texts.say("de", "action.sign_out", &|_| None).unwrap(),
+        "Tschüss"
+    );
+    let error = Texts::new(&[], &["xx".to_owned()], &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("there is no \"xx\""), "{error}");
+}
+
+#[test]
+fn braces_that_name_nothing_are_braces() {
+    for text in ["{", "}", "{}", "{A}", "a {b c} d", "{{", "{ü}"] {
+        assert_eq!(names(text).count(), 0, "{text}");
+        let back: String = pieces(text)
+            .map(|piece| match piece {
+                Piece::Plain(text) | Piece::Value(text) => text,
+            })
+            .collect();
+        assert_eq!(back, text);
+    }
+    assert_eq!(names("{{a}{b_c}}").collect::<Vec<_>>(), ["a", "b_c"]);
+}
