@@ -186,8 +186,8 @@ class Browser:
         return self._follow(self.fetch(action, form=fields, origin=f"{base.scheme}://{base.netloc}"))
 
     def cookie(self, name_part):
-        """`name=value` of the cookie whose name has this part, or None."""
-        return next((f"{c.name}={c.value}" for c in self.jar if name_part in c.name and c.value), None)
+        """`name=value` of the cookie whose name ends with this part, or None."""
+        return next((f"{c.name}={c.value}" for c in self.jar if c.name.endswith(name_part) and c.value), None)
 
     def forget(self, name_part):
         """Throws the cookies away whose names have this part."""

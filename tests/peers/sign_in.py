@@ -2,6 +2,7 @@
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 import urllib.parse
 
 from browser import Browser
@@ -130,5 +131,64 @@ def admitted():
         ok(f"{login} gets in")
 
 
-STEPS = (provider_down, provider_up, shapes, rotated_keys, admitted)
+def refreshes():
+    """How often the provider says that it refreshed a token. Its log comes after the step's name."""
+    with open(logins[0], encoding="utf-8") as log:
+        return log.read().count("a token was refreshed")
+
+
+def soon(holds, what):
+    for _ in range(100):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError(what)
+
+
+def burst():
+    """Two hundred requests at once when the access token has ended: one of them asks the provider."""
+    browser = Browser()
+    sign_in(browser, "ana")
+    cookie = browser.cookie("portcullis")
+    for turn in (1, 2):
+        before = refreshes()
+        time.sleep(11)  # the access token is good for ten seconds
+        one = {"Cookie": cookie}
+        with ThreadPoolExecutor(50) as pool:
+            statuses = list(pool.map(lambda _: Browser().fetch(GATEWAY + "/seen", headers=one).status, range(200)))
+        assert statuses == [200] * 200, statuses
+        soon(lambda: refreshes() > before, "nobody asked the provider")
+        time.sleep(1)
+        assert refreshes() == before + 1, f"{refreshes() - before} refreshes in turn {turn}"
+        ok(f"two hundred requests at the end of token {turn} are served, and lead to one refresh")
+
+
+def back_channel():
+    """A sign-out at the provider, of which the gateway learns without the browser."""
+    browser, other = Browser(), Browser()
+    for each in (browser, other):
+        sign_in(each, "ana")
+        assert gateway.me(each).status == 200
+    page = browser.open(PROVIDER + "/session/end")
+    browser.submit(page, page.forms[0], ("logout", "yes"))
+    soon(lambda: gateway.me(browser).status == 401, "the gateway was not told of the sign-out")
+    assert gateway.me(other).status == 200, "another session of the person ended too"
+    ok("a sign-out at the provider ends that session at the gateway by the back channel, and no other")
+
+
+def begun():
+    """A session that outlives its provider; its cookie is printed."""
+    browser = Browser()
+    sign_in(browser, "ana")
+    print(browser.cookie("portcullis"))
+
+
+def refused():
+    """The provider does not know the refresh token any more. The session's cookie comes after the step's name."""
+    headers = {**JSON, "Cookie": logins[0]}
+    soon(lambda: Browser().fetch(GATEWAY + "/sso/me", headers=headers).status == 401, "the session goes on")
+    ok("a refresh that the provider refuses ends the session")
+
+
+STEPS = (provider_down, provider_up, shapes, rotated_keys, admitted, burst, back_channel, begun, refused)
 {step.__name__: step for step in STEPS}[step]()
