@@ -432,7 +432,8 @@ fn check(path: &Path, online: bool) -> Result<ExitCode, Box<dyn std::error::Erro
         Err(problems) => return refuse(&problems),
     };
     let mut out = std::io::stdout();
-    for warning in &loaded.warnings {
+    let running_out = loaded.config.running_out(Clock::system().now());
+    for warning in loaded.warnings.iter().chain(&running_out) {
         writeln!(out, "warning: {warning}")?;
     }
     match gateway::pages(&loaded.config) {

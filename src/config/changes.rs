@@ -229,6 +229,7 @@ fn provider_differs(old: &Provider, new: &Provider) -> Vec<Row> {
         endpoints => "endpoints",
         client_id => "client_id",
         client_auth => "client_auth",
+        client_secret_expires_on => "client_secret_expires_on",
         scopes => "scopes",
         pkce => "pkce",
         extra_params => "extra_params",

@@ -13,6 +13,7 @@ mod admin;
 mod backdoor;
 mod branding;
 mod changes;
+mod expiry;
 mod expression;
 mod groups;
 mod icon;
@@ -50,6 +51,7 @@ mod testing;
 mod tests;
 
 pub use branding::{Color, Palette};
+pub use expiry::SOON_DAYS;
 pub use keys::{generate_assertion_key, generate_key};
 pub use load::{Loaded, load, parse};
 pub use mapping::{JmesPath, Keep, Mapping, Pattern, Reference, Rewrite, Step};
@@ -421,6 +423,8 @@ pub struct Provider {
     pub client_id: String,
     /// How the gateway authenticates.
     pub client_auth: ClientAuth,
+    /// The day on which the client secret ends, if the file says so.
+    pub client_secret_expires_on: Option<time::Date>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Send a PKCE S256 challenge. Off only for a provider that breaks on it.

@@ -74,6 +74,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Seconds(min, max) | Shape::Count(min, max) => {
             json!({ "type": "integer", "minimum": min, "maximum": max })
         }
+        // Editors see a date of TOML as a string too.
+        Shape::Day => json!({ "type": "string", "format": "date" }),
         Shape::Choice(names) => json!({ "enum": names() }),
         Shape::Texts => array(text()),
         Shape::Choices(names) => array(json!({ "enum": names() })),
@@ -187,6 +189,10 @@ mod tests {
         assert_eq!(
             provider["client_secret"]["oneOf"][1]["required"],
             json!(["env"])
+        );
+        assert_eq!(
+            provider["client_secret_expires_on"]["format"],
+            json!("date")
         );
         assert_eq!(provider["signing_algs"]["default"][9], json!("EdDSA"));
         assert_eq!(

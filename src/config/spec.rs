@@ -59,6 +59,8 @@ pub(super) enum Shape {
     Seconds(u64, u64),
     /// A number, between the two bounds.
     Count(u64, u64),
+    /// A day of the calendar, as a string or a date.
+    Day,
     /// One of these strings.
     Choice(fn() -> Vec<&'static str>),
     /// An array of strings.

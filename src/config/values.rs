@@ -4,7 +4,9 @@ use super::problems::{Mistake, meant, mistake, one_of, quoted};
 use super::reader::{At, Read, Reported, Spot, bare};
 use super::spec::{Key, Shape};
 use std::time::Duration;
+use time::{Date, Month};
 use toml::de::DeValue;
+use toml::value::Datetime;
 
 /// One value of the document, or a default.
 pub(super) struct Value<'r, 'v> {
@@ -142,6 +144,37 @@ impl<'r> FromValue<'r> for usize {
         let number = value.number("a number", min, max)?;
         Ok(usize::try_from(number).unwrap_or(usize::MAX))
     }
+}
+
+impl<'r> FromValue<'r> for Date {
+    fn read(value: &Value<'r, '_>) -> Read<Self> {
+        let written = match value.toml {
+            DeValue::String(_) => value.text("a day")?,
+            DeValue::Datetime(written) => written.to_string(),
+            _ => return Err(value.wrong_type("a day")),
+        };
+        day(&written).ok_or_else(|| {
+            let example = value.key.example();
+            value.spot.problem(mistake(
+                format!("{} is not a day", quoted(&written)),
+                format!("write year, month and day: {} = {example}", value.key.name),
+            ))
+        })
+    }
+}
+
+/// A day as TOML writes it, and nothing beside it.
+fn day(written: &str) -> Option<Date> {
+    let Datetime {
+        date: Some(date),
+        time: None,
+        offset: None,
+    } = written.parse().ok()?
+    else {
+        return None;
+    };
+    let month = Month::try_from(date.month).ok()?;
+    Date::from_calendar_date(i32::from(date.year), month, date.day).ok()
 }
 
 impl<'r, T: FromValue<'r>> FromValue<'r> for Vec<T> {

@@ -4,7 +4,7 @@ use super::chart::chart;
 use super::probes::Health;
 use super::{Asked, Console, moment};
 use crate::clock::Timestamp;
-use crate::config::{ClientAuth, Kind, Store};
+use crate::config::{ClientAuth, Kind, SOON_DAYS, Store};
 use crate::provider::Provider;
 use crate::web::Response;
 use serde_json::{Value, json};
@@ -12,8 +12,6 @@ use std::sync::PoisonError;
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 3600;
-/// A certificate that ends sooner is pointed at.
-const SOON_DAYS: i64 = 21;
 /// Lines of a refused reload.
 const MOST_REASONS: usize = 50;
 
@@ -93,7 +91,7 @@ impl Console {
         let rows = self.parts.providers.iter().enumerate();
         rows.map(|(index, provider)| {
             let found = health.and_then(|health| health.providers.get(index));
-            of_provider(provider, found.and_then(Option::as_ref))
+            of_provider(provider, found.and_then(Option::as_ref), self.parts.clock.now())
         })
         .collect()
     }
@@ -134,15 +132,14 @@ impl Console {
 
     /// The gateway's own certificates.
     fn certificates(&self) -> Vec<Value> {
-        let now = i64::try_from(self.parts.clock.now().as_secs()).unwrap_or(i64::MAX);
+        let now = self.parts.clock.now();
         let rows = self.parts.metrics.certificates().into_iter();
         rows.map(|(side, file, ends)| {
-            let days = ends.saturating_sub(now).div_euclid(DAY);
-            let ends = Timestamp::from_secs(u64::try_from(ends).unwrap_or_default());
+            let days = days_until(ends, now);
             json!({
                 "side": side,
                 "file": file,
-                "ends": moment(ends),
+                "ends": moment_of(ends),
                 "days": days,
                 "soon": days < SOON_DAYS,
             })
@@ -151,7 +148,23 @@ impl Console {
     }
 }
 
-fn of_provider(provider: &Provider, found: Option<&Vec<crate::provider::Finding>>) -> Value {
+/// Whole days until a moment in seconds since 1970; below zero: it is past.
+fn days_until(ends: i64, now: Timestamp) -> i64 {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    ends.saturating_sub(now).div_euclid(DAY)
+}
+
+fn moment_of(secs: i64) -> String {
+    moment(Timestamp::from_secs(
+        u64::try_from(secs).unwrap_or_default(),
+    ))
+}
+
+fn of_provider(
+    provider: &Provider,
+    found: Option<&Vec<crate::provider::Finding>>,
+    now: Timestamp,
+) -> Value {
     let (config, status) = (provider.config(), provider.status());
     let findings = found.map(|found| {
         let rows = found.iter().map(|finding| {
@@ -171,6 +184,22 @@ fn of_provider(provider: &Provider, found: Option<&Vec<crate::provider::Finding>
         ClientAuth::AppleJwt { .. } => "apple",
         ClientAuth::None => "none",
     };
+    let end = |ends: String, days: i64, host: Option<String>| {
+        json!({
+            "ends": ends,
+            "days": days,
+            "soon": days < SOON_DAYS,
+            "over": days < 0,
+            "host": host,
+        })
+    };
+    let certificate = status.certificate.map(|certificate| {
+        let (ends, host) = (certificate.ends, certificate.host);
+        end(moment_of(ends), days_until(ends, now), Some(host))
+    });
+    let day = config.client_secret_expires_on;
+    let secret = day.zip(config.secret_days_left(now));
+    let secret = secret.map(|(day, days)| end(day.to_string(), days, None));
     json!({
         "id": config.id,
         "name": config.name,
@@ -181,6 +210,8 @@ fn of_provider(provider: &Provider, found: Option<&Vec<crate::provider::Finding>
         "success": status.last_success.map(moment),
         "error": status.last_error.map(|(at, why)| json!({ "at": moment(at), "why": why })),
         "proof": proof,
+        "certificate": certificate,
+        "secret": secret,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::provider::Provider;
 use crate::provisioning::Provisioner;
 use crate::sanitize::Sanitizer;
 use crate::session::Sessions;
+use crate::telemetry::Metrics;
 use crate::web::{self, Pages};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,6 +112,15 @@ impl Gate {
             providers,
             pages,
         })
+    }
+
+    /// Shows in the metrics when what these providers have ends. What others had is gone.
+    pub(super) fn show_expiries(&self, metrics: &Metrics) {
+        metrics.provider_expiries(self.providers.iter().map(|provider| {
+            let (config, certificate) = (provider.config(), provider.status().certificate);
+            let id = config.id.as_str();
+            (id, certificate.map(|it| it.ends), config.secret_ends())
+        }));
     }
 }
 

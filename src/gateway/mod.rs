@@ -123,7 +123,8 @@ pub struct Running {
 /// Whatever cannot be opened; nothing is left running then.
 pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
     let config = Arc::new(loaded.config);
-    for warning in &loaded.warnings {
+    let running_out = config.running_out(clock.now());
+    for warning in loaded.warnings.iter().chain(&running_out) {
         tracing::warn!("{warning}");
     }
     let metrics = Metrics::new();
@@ -143,6 +144,7 @@ pub async fn start(loaded: Loaded, clock: Clock) -> Result<Running, Error> {
     let https = config.server.public_url.https;
     let sessions = Sessions::open(&config.session, https, clock, metrics.clone()).await?;
     let gate = Gate::build(config.clone(), sessions, &lasting, None, loaded.files)?;
+    gate.show_expiries(&lasting.metrics);
 
     let tls = config.server.tls.as_ref();
     let tls = tls

@@ -64,7 +64,8 @@ fn build(shared: &Shared, loaded: Loaded, before: &Gate) -> Result<Vec<String>, 
     if let (Some(tls), Some(files)) = (&shared.tls, &config.server.tls) {
         tls.reload(files)?;
     }
-    for warning in &loaded.warnings {
+    let running_out = config.running_out(shared.lasting.clock.now());
+    for warning in loaded.warnings.iter().chain(&running_out) {
         tracing::warn!("{warning}");
     }
     let changes = before.config.changes(&config);
@@ -72,6 +73,7 @@ fn build(shared: &Shared, loaded: Loaded, before: &Gate) -> Result<Vec<String>, 
     if enabled != before.config.sign_in.enabled {
         sign_in_mode(&shared.lasting, enabled, "reload");
     }
+    gate.show_expiries(&shared.lasting.metrics);
     shared.gate.store(Arc::new(gate));
     Ok(changes)
 }

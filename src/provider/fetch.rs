@@ -1,5 +1,6 @@
 //! Outgoing calls: bounded in time and size, no redirects, no proxies of the environment.
 
+use super::certificates::Certificates;
 use super::error::Error;
 use super::json;
 use super::said::{Call, Said};
@@ -7,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::web::trust;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, LINK, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::tls::TlsInfo;
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -41,6 +43,8 @@ impl Default for Limits {
 pub(super) struct Http {
     client: reqwest::Client,
     limits: Limits,
+    /// What its connections showed.
+    certificates: Certificates,
 }
 
 /// A complete answer that is not a redirect.
@@ -52,9 +56,15 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(ca_file: Option<&Path>, limits: Limits) -> Result<Self, Error> {
+    pub(super) fn new(
+        ca_file: Option<&Path>,
+        limits: Limits,
+        certificates: Certificates,
+    ) -> Result<Self, Error> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(ca_file)?)
+            // Each answer comes with the certificate of its connection.
+            .tls_info(true)
             .redirect(reqwest::redirect::Policy::none())
             // A code works once: a call that may have arrived is not repeated.
             .retry(reqwest::retry::never())
@@ -67,7 +77,16 @@ impl Http {
             .pool_idle_timeout(Duration::from_secs(3))
             .build()
             .map_err(Error::HttpClient)?;
-        Ok(Self { client, limits })
+        Ok(Self {
+            client,
+            limits,
+            certificates,
+        })
+    }
+
+    /// When the provider's certificates end.
+    pub(super) fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// How long one call may take; several that make up one answer may take as long together.
@@ -160,6 +179,10 @@ impl Http {
             .send()
             .await
             .map_err(failed)?;
+        let connection = response.extensions().get::<TlsInfo>();
+        if let Some(leaf) = connection.and_then(TlsInfo::peer_certificate) {
+            self.certificates.note(url, leaf);
+        }
         let status = response.status();
         if status.is_redirection() {
             return Err(Error::Redirected { call, status });

@@ -15,7 +15,7 @@
 //!
 //! Later, the claims may be looked at again with a refresh token (`renew`), the browser is sent away
 //! to sign out at the provider too (`sign_out`), and the provider tells of sign-outs elsewhere
-//! (`logout_token`, `seen`).
+//! (`logout_token`, `seen`). When its certificates end is learnt on the way (`certificates`).
 //!
 //! The envelope is checked strictly, and what is inside is taken as real providers write it: typed
 //! structures of claims break on several of them. What must never happen here: a token that
@@ -26,6 +26,7 @@ mod algorithm;
 mod authorize;
 mod blame;
 mod cache;
+mod certificates;
 mod claims;
 mod client_auth;
 mod discord;
@@ -61,6 +62,7 @@ mod userinfo;
 
 pub use authorize::{Ask, Attempt, Start};
 pub use blame::Blame;
+pub use certificates::Certificate;
 pub use claims::{Known, LogoutToken, Renewal, Source, VerifiedClaims};
 pub use error::Error;
 pub use probe::Finding;
@@ -73,6 +75,7 @@ use crate::config::{self, Protocol};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Phase;
 use cache::Cached;
+use certificates::Certificates;
 use client_auth::Proof;
 use fetch::{Http, Limits};
 use keys::KeySet;
@@ -124,6 +127,8 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// When that last failed, and why.
     pub last_error: Option<(Timestamp, String)>,
+    /// The first of its certificates to end, as far as connections have shown them.
+    pub certificate: Option<Certificate>,
 }
 
 impl Provider {
@@ -169,8 +174,9 @@ impl Provider {
                  by PKCE alone"
             );
         }
+        let certificates = Certificates::new(provider, clock.clone(), metrics.clone());
         Ok(Arc::new(Self {
-            http: Http::new(config.ca_file.as_deref(), limits)?,
+            http: Http::new(config.ca_file.as_deref(), limits, certificates)?,
             proof: Proof::new(&config.client_auth)?,
             metadata: Cached::new(METADATA_MAX_AGE, clock.clone()),
             keys: Cached::new(KEYS_MAX_AGE, clock.clone()),
@@ -238,6 +244,7 @@ impl Provider {
                 .map(|entry| entry.at)
                 .max(self.keys.peek().map(|entry| entry.at)),
             last_error: last_error.map(|(at, error)| (at, probe::chain(&error))),
+            certificate: self.http.certificates().first_to_end(),
         }
     }
 

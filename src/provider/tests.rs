@@ -3,6 +3,7 @@
 
 mod authorization_request;
 mod authorization_response;
+mod certificate_ends;
 mod client_authentication;
 mod discovery;
 mod further;
@@ -167,6 +168,7 @@ fn config_of(issuer: String, client_id: String, secret: &str) -> config::Provide
         endpoints: Endpoints::default(),
         client_id,
         client_auth: ClientAuth::Basic(Secret::new(secret.to_owned())),
+        client_secret_expires_on: None,
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         pkce: true,
         extra_params: BTreeMap::new(),

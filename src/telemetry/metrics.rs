@@ -33,6 +33,18 @@ struct CertificateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProviderLabels {
+    provider: String,
+}
+
+impl ProviderLabels {
+    fn of(provider: &str) -> Self {
+        let provider = provider.to_owned();
+        Self { provider }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProvisioningLabels {
     outcome: &'static str,
 }
@@ -127,6 +139,8 @@ struct Inner {
     client_connections: Gauge,
     identity_mismatches: Counter,
     certificate_expiry: Family<CertificateLabels, Gauge>,
+    provider_certificate_expiry: Family<ProviderLabels, Gauge>,
+    provider_secret_expiry: Family<ProviderLabels, Gauge>,
     provisioning: Family<ProvisioningLabels, Counter>,
     /// The certificates that are shown there.
     certificates: Mutex<Vec<CertificateLabels>>,
@@ -159,6 +173,8 @@ impl Metrics {
             client_connections: Gauge::default(),
             identity_mismatches: Counter::default(),
             certificate_expiry: Family::default(),
+            provider_certificate_expiry: Family::default(),
+            provider_secret_expiry: Family::default(),
             provisioning: Family::default(),
             certificates: Mutex::default(),
         };
@@ -212,6 +228,16 @@ impl Metrics {
                 "certificate_expiry_seconds",
                 "When the certificate of the listener, or the one shown to the upstream, ends, in seconds since 1970",
                 inner.certificate_expiry.clone(),
+            );
+            r.register(
+                "provider_certificate_expiry_seconds",
+                "When the first of a provider's certificates ends, as its connections showed them, in seconds since 1970",
+                inner.provider_certificate_expiry.clone(),
+            );
+            r.register(
+                "provider_secret_expiry_seconds",
+                "When a provider's client secret ends, as the configuration says, in seconds since 1970",
+                inner.provider_secret_expiry.clone(),
             );
             r.register(
                 "provisioning",
@@ -332,6 +358,37 @@ impl Metrics {
         shown.iter().map(ends).collect()
     }
 
+    /// Says when the first of a provider's certificates ends, in seconds since 1970.
+    pub fn provider_certificate(&self, provider: &str, ends: i64) {
+        let labels = ProviderLabels::of(provider);
+        self.0
+            .provider_certificate_expiry
+            .get_or_create(&labels)
+            .set(ends);
+    }
+
+    /// Shows these providers and no others: their names, and when certificate and client secret end,
+    /// in seconds since 1970, as far as that is known.
+    pub fn provider_expiries<'a>(
+        &self,
+        in_force: impl IntoIterator<Item = (&'a str, Option<i64>, Option<i64>)>,
+    ) {
+        self.0.provider_certificate_expiry.clear();
+        self.0.provider_secret_expiry.clear();
+        for (provider, certificate, secret) in in_force {
+            if let Some(ends) = certificate {
+                self.provider_certificate(provider, ends);
+            }
+            if let Some(ends) = secret {
+                let labels = ProviderLabels::of(provider);
+                self.0
+                    .provider_secret_expiry
+                    .get_or_create(&labels)
+                    .set(ends);
+            }
+        }
+    }
+
     /// Everything in the OpenMetrics text form.
     #[must_use]
     pub fn render(&self) -> String {
@@ -396,6 +453,33 @@ mod tests {
         );
         metrics.certificate_expiry(Certificate::UpstreamClient, None);
         check(&metrics, &["{side=\"listener\",file=\"b.pem\"} 3"]);
+    }
+
+    #[test]
+    fn what_the_providers_in_force_have_is_shown() {
+        let metrics = Metrics::new();
+        let shown = |name: &str| {
+            let text = metrics.render();
+            let mut lines: Vec<_> = text
+                .lines()
+                .filter_map(|line| {
+                    line.strip_prefix(&format!("portcullis_provider_{name}_expiry_seconds"))
+                })
+                .map(str::to_owned)
+                .collect();
+            lines.sort_unstable();
+            lines
+        };
+        metrics.provider_expiries([("a", None, Some(1)), ("b", Some(2), None)]);
+        metrics.provider_certificate("a", 3);
+        assert_eq!(
+            shown("certificate"),
+            ["{provider=\"a\"} 3", "{provider=\"b\"} 2"]
+        );
+        assert_eq!(shown("secret"), ["{provider=\"a\"} 1"]);
+        metrics.provider_expiries([("b", Some(4), None)]);
+        assert_eq!(shown("certificate"), ["{provider=\"b\"} 4"]);
+        assert_eq!(shown("secret"), [""; 0]);
     }
 
     #[test]

@@ -5,9 +5,12 @@ use crate::support::provider::{FakeProvider, ana};
 use crate::support::{Answer, Browser, Setup};
 use bytes::Bytes;
 use http::Method;
+use portcullis::clock::Clock;
 use portcullis::command;
 use portcullis::telemetry::audit::Event;
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
+use time::OffsetDateTime;
 
 /// Every page, as far as it can be opened without knowing anything.
 const PAGES: &[&str] = &[
@@ -551,6 +554,71 @@ async fn the_overview_shows_how_everything_is_and_asks_seldom() {
     root.get("/sso/admin/")
         .await
         .says("another one was accepted since");
+}
+
+#[tokio::test]
+async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
+    const DAY: u64 = 86_400;
+    let now = Clock::system().now().as_secs();
+    let at = |secs: u64| OffsetDateTime::from_unix_timestamp(secs.try_into().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = at(now + 20 * DAY + 3600);
+    let ends = params.not_after.unix_timestamp();
+    let pem = params.self_signed(&key).unwrap().pem();
+    let (chain, key) = (pem.as_bytes(), key.serialize_pem());
+    let provider = FakeProvider::start_tls_with(chain, key.as_bytes()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, chain).unwrap();
+
+    let day = at(now + 200 * DAY).date();
+    let of_secret = format!("client_secret_expires_on = \"{day}\"\n");
+    let table = provider_table(&provider, "idp") + "ca_file = \"" + &ca_file.display().to_string();
+    let setup = Setup::start(&(base() + &backdoor() + &table + "\"\n" + &of_secret)).await;
+    let secret = "portcullis_provider_secret_expiry_seconds{";
+    let midnight = |day: time::Date| day.midnight().assume_utc().unix_timestamp().to_string();
+    assert!(setup.metric(secret).unwrap().ends_with(&midnight(day)));
+    let mut root = setup.signed_in("root").await;
+    let page = root.get("/sso/admin/").await.expect(200);
+    page.says("ends soon").says("days left: 20;");
+    page.says(&provider.issuer().replace("https://", ""));
+    page.says(&format!("ends {day}, days left: 200"));
+    assert_eq!(page.text().matches("ends soon").count(), 1);
+    let certificate = "portcullis_provider_certificate_expiry_seconds{provider=\"idp\"}";
+    let shown = format!("{certificate} {ends}");
+    assert_eq!(setup.metric(certificate), Some(shown.clone()));
+
+    // Nothing but the day has changed.
+    let (near, past) = (at(now + 12 * DAY).date(), at(now - DAY).date());
+    let (from, to) = (day.to_string(), near.to_string());
+    setup.reload(&from, &to).await.unwrap();
+    assert!(setup.metric(secret).unwrap().ends_with(&midnight(near)));
+    setup.advance(31);
+    let page = root.get("/sso/admin/").await.expect(200);
+    page.says(&format!("ends {near}, days left: 12"));
+    assert_eq!(page.text().matches("ends soon").count(), 2);
+    assert_eq!(setup.metric(certificate), Some(shown));
+    setup.reload(&from, &past.to_string()).await.unwrap();
+    let page = root.get("/sso/admin/").await.expect(200);
+    page.says("has ended").says(&format!("ended {past}"));
+    setup.reload(&of_secret, "").await.unwrap();
+    assert_eq!(setup.metric(secret), None);
+    let page = root.get("/sso/admin/").await.expect(200);
+    page.says("Set client_secret_expires_on to the day");
+    // The connection goes by the machine's clock, the page by the gateway's.
+    setup.advance(21 * DAY);
+    let page = setup.signed_in("root").await.get("/sso/admin/").await;
+    page.expect(200).says("has ended");
+}
+
+#[tokio::test]
+async fn a_provider_without_tls_has_no_certificate_to_show() {
+    let (_provider, setup) = setup("").await;
+    let mut root = setup.signed_in("root").await;
+    let page = root.get("/sso/admin/").await.expect(200);
+    page.says("none: spoken to without TLS");
+    assert_eq!(setup.metric("portcullis_provider_certificate"), None);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::config::reader::{At, Read, Section};
 use crate::config::values::Chosen;
 use crate::config::{Algorithm, ClientAuth, keys};
 use crate::secret::Secret;
+use time::Date;
 
 pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
     let method = section.find::<Chosen<Method>>("client_auth");
@@ -58,6 +59,18 @@ pub(super) fn read(section: &Section<'_>, preset: &Preset) -> Read<ClientAuth> {
     })
 }
 
+/// The day on which the secret ends; keys and what is signed with them have none.
+pub(super) fn expires_on(section: &Section<'_>, auth: Option<&ClientAuth>) -> Read<Option<Date>> {
+    let day = section.find::<Date>("client_secret_expires_on")?;
+    match auth {
+        None | Some(ClientAuth::Basic(_) | ClientAuth::Post(_)) => Ok(day),
+        Some(_) => {
+            section.useless("client_secret_expires_on", "there is no client_secret")?;
+            Ok(None)
+        }
+    }
+}
+
 /// Apple takes a JWT in place of the secret, and wants to know which key signed it for which team.
 fn apple(
     section: &Section<'_>,
@@ -95,6 +108,7 @@ fn apple(
 mod tests {
     use crate::config::testing::{Try, accepted, pem, refused};
     use crate::config::{Algorithm, ClientAuth};
+    use time::{Date, Month};
 
     fn text(lines: &str) -> String {
         format!(
@@ -231,5 +245,71 @@ mod tests {
             "client_secret = \"s\"\nteam_id = \"DEF123GHIJ\"",
             &["6:11: providers.a.team_id: has no effect: only client_auth = \"apple_jwt\" uses it"],
         );
+    }
+
+    #[test]
+    fn the_day_on_which_a_secret_ends_is_a_day() {
+        let day = |value: &str| {
+            let lines = format!("client_secret = \"s\"\nclient_secret_expires_on = {value}");
+            accepted(&text(&lines)).providers[0].client_secret_expires_on
+        };
+        let march = Date::from_calendar_date(2027, Month::March, 31).unwrap();
+        assert_eq!(day("\"2027-03-31\""), Some(march));
+        assert_eq!(day("2027-03-31"), Some(march));
+        let none = accepted(&text("client_secret = \"s\"")).providers[0].client_secret_expires_on;
+        assert_eq!(none, None);
+    }
+
+    #[track_caller]
+    fn check_no_day(value: &str, what: &str) {
+        let lines = format!("client_secret = \"s\"\nclient_secret_expires_on = {value}");
+        with(
+            &lines,
+            &[&format!(
+                "6:28: providers.a.client_secret_expires_on: {what}"
+            )],
+        );
+    }
+
+    #[test]
+    fn what_is_no_day_is_refused() {
+        for value in [
+            "31.03.2027",
+            "2027-3-31",
+            "2027-02-29",
+            "2027-03-31T00:00:00Z",
+            "",
+        ] {
+            let what = format!("\"{value}\" is not a day");
+            check_no_day(&format!("\"{value}\""), &what);
+        }
+        check_no_day("12:00:00", "\"12:00:00\" is not a day");
+        check_no_day(
+            "2027-03-31T12:00:00Z",
+            "\"2027-03-31T12:00:00Z\" is not a day",
+        );
+        check_no_day("2027", "must be a day, not a number");
+        Try::new(&text(
+            "client_secret = \"s\"\nclient_secret_expires_on = \"soon\"",
+        ))
+        .refused_with("write year, month and day: client_secret_expires_on = \"2027-03-31\"");
+    }
+
+    #[test]
+    fn without_a_secret_no_day_is_of_use() {
+        with(
+            "client_auth = \"none\"\nclient_secret_expires_on = \"2027-03-31\"",
+            &[
+                "6:28: providers.a.client_secret_expires_on: has no effect: there is no client_secret",
+            ],
+        );
+        let key = crate::config::generate_assertion_key();
+        Try::new(&text(
+            "private_key = { file = \"k.pem\" }\nclient_secret_expires_on = \"2027-03-31\"",
+        ))
+        .file("k.pem", &key)
+        .refused(&[
+            "6:28: providers.a.client_secret_expires_on: has no effect: there is no client_secret",
+        ]);
     }
 }

@@ -50,6 +50,7 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
     let icon = icon::read(section, "icon", preset.icon);
     let client_id = section.parse("client_id", client_id);
     let client_auth = client_auth::read(section, preset);
+    let expires_on = client_auth::expires_on(section, client_auth.as_ref().ok());
     let insecure_http = section.get::<bool>("insecure_http");
     let addresses = addresses::read(section, preset, *insecure_http.as_ref().unwrap_or(&false));
     let pkce = request::pkce(section, client_auth.as_ref().ok());
@@ -118,6 +119,7 @@ fn provider(section: &Section<'_>, ids: &mut Vec<String>, users: Option<&Users>)
         userinfo: addresses.userinfo,
         client_id: client_id?,
         client_auth: client_auth?,
+        client_secret_expires_on: expires_on?,
         scopes,
         pkce: pkce?,
         extra_params,

@@ -66,6 +66,12 @@ pub(in crate::config) static TABLE: Table = Table {
             "The client secret. Required with client_secret_basic and client_secret_post.",
         ),
         key(
+            "client_secret_expires_on",
+            Shape::Day,
+            Unset("not known", r#""2027-03-31""#),
+            "The day on which the client secret ends, as the provider shows it. From 30 days before, check, each start and each reload warn, and the console points at it.",
+        ),
+        key(
             "client_auth",
             Shape::Choice(choices::<Method>),
             Unset(PRESETS, r#""private_key_jwt""#),

@@ -208,12 +208,17 @@ impl FakeProvider {
 
     /// A provider with TLS, with the certificate of `tests/data/tls`.
     pub(crate) async fn start_tls() -> Self {
+        let chain = include_bytes!("../../data/tls/server.pem");
+        Self::start_tls_with(chain, include_bytes!("../../data/tls/server.key")).await
+    }
+
+    /// A provider with TLS, with a certificate of the test's own, in PEM as is its key.
+    pub(crate) async fn start_tls_with(chain: &[u8], key: &[u8]) -> Self {
         use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-        let chain = CertificateDer::pem_slice_iter(include_bytes!("../../data/tls/server.pem"))
+        let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .unwrap();
-        let key =
-            PrivateKeyDer::from_pem_slice(include_bytes!("../../data/tls/server.key")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key).unwrap();
         let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(crypto)
             .with_safe_default_protocol_versions()
