@@ -128,7 +128,7 @@ fn reference_markdown(path: &str, table: &Table, array: bool) -> String {
             Shape::Flag => "true or false".to_owned(),
             Shape::Seconds(min, max) => format!("seconds, {min} to {max}"),
             Shape::Count(min, max) => format!("number, {min} to {max}"),
-            Shape::Day => "day".to_owned(),
+            Shape::Day => "day, such as `\"2027-03-31\"`".to_owned(),
             Shape::Choice(names) => one_of(&names()),
             Shape::Texts => "array of strings".to_owned(),
             Shape::Choices(names) => format!("array of {}", one_of(&names())),

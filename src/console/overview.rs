@@ -91,7 +91,11 @@ impl Console {
         let rows = self.parts.providers.iter().enumerate();
         rows.map(|(index, provider)| {
             let found = health.and_then(|health| health.providers.get(index));
-            of_provider(provider, found.and_then(Option::as_ref), self.parts.clock.now())
+            of_provider(
+                provider,
+                found.and_then(Option::as_ref),
+                self.parts.clock.now(),
+            )
         })
         .collect()
     }

@@ -581,9 +581,10 @@ async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
     assert!(setup.metric(secret).unwrap().ends_with(&midnight(day)));
     let mut root = setup.signed_in("root").await;
     let page = root.get("/sso/admin/").await.expect(200);
-    page.says("ends soon").says("days left: 20;");
-    page.says(&provider.issuer().replace("https://", ""));
-    page.says(&format!("ends {day}, days left: 200"));
+    let page = page
+        .says("days left: 20;")
+        .says(&provider.issuer().replace("https://", ""))
+        .says(&format!("ends {day}, days left: 200"));
     assert_eq!(page.text().matches("ends soon").count(), 1);
     let certificate = "portcullis_provider_certificate_expiry_seconds{provider=\"idp\"}";
     let shown = format!("{certificate} {ends}");
@@ -596,7 +597,7 @@ async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
     assert!(setup.metric(secret).unwrap().ends_with(&midnight(near)));
     setup.advance(31);
     let page = root.get("/sso/admin/").await.expect(200);
-    page.says(&format!("ends {near}, days left: 12"));
+    let page = page.says(&format!("ends {near}, days left: 12"));
     assert_eq!(page.text().matches("ends soon").count(), 2);
     assert_eq!(setup.metric(certificate), Some(shown));
     setup.reload(&from, &past.to_string()).await.unwrap();
