@@ -579,13 +579,20 @@ async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
     let secret = "portcullis_provider_secret_expiry_seconds{";
     let midnight = |day: time::Date| day.midnight().assume_utc().unix_timestamp().to_string();
     assert!(setup.metric(secret).unwrap().ends_with(&midnight(day)));
+    let left = |day: time::Date| (day - at(setup.now().as_secs()).date()).whole_days();
     let mut root = setup.signed_in("root").await;
     let page = root.get("/sso/admin/").await.expect(200);
     let page = page
         .says("days left: 20;")
         .says(&provider.issuer().replace("https://", ""))
-        .says(&format!("ends {day}, days left: 200"));
+        .says(&format!("ends {day}, days left: {}", left(day)));
     assert_eq!(page.text().matches("ends soon").count(), 1);
+    let url = format!("{PUBLIC}/sso/admin/").parse().unwrap();
+    let german = [("accept-language", "de")];
+    let page = root.send(Method::GET, &url, &german, Bytes::new()).await;
+    page.expect(200)
+        .says("endet bald")
+        .says("verbleibende Tage: 20;");
     let certificate = "portcullis_provider_certificate_expiry_seconds{provider=\"idp\"}";
     let shown = format!("{certificate} {ends}");
     assert_eq!(setup.metric(certificate), Some(shown.clone()));
@@ -597,7 +604,7 @@ async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
     assert!(setup.metric(secret).unwrap().ends_with(&midnight(near)));
     setup.advance(31);
     let page = root.get("/sso/admin/").await.expect(200);
-    let page = page.says(&format!("ends {near}, days left: 12"));
+    let page = page.says(&format!("ends {near}, days left: {}", left(near)));
     assert_eq!(page.text().matches("ends soon").count(), 2);
     assert_eq!(setup.metric(certificate), Some(shown));
     setup.reload(&from, &past.to_string()).await.unwrap();

@@ -69,7 +69,7 @@ pub(in crate::config) static TABLE: Table = Table {
             "client_secret_expires_on",
             Shape::Day,
             Unset("not known", r#""2027-03-31""#),
-            "The day on which the client secret ends, as the provider shows it. From 30 days before, check, each start and each reload warn, and the console points at it.",
+            "The day on which the client secret ends, as the provider shows it. With fewer than 30 days left, check, each start and each reload warn, and the console points at it.",
         ),
         key(
             "client_auth",
