@@ -120,7 +120,8 @@ class _Cookies(http.cookiejar.DefaultCookiePolicy):
     """Loopback is a trustworthy place to browsers: what a cookie's `Secure` asks for is given there."""
 
     def return_ok_secure(self, cookie, request):
-        return urllib.parse.urlsplit(request.full_url).hostname == "localhost" or super().return_ok_secure(cookie, request)
+        here = urllib.parse.urlsplit(request.full_url).hostname in ("localhost", "127.0.0.1")
+        return here or super().return_ok_secure(cookie, request)
 
 
 class Browser:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sign-in, refusal and sign-out against Keycloak, by the preset `keycloak`: groups as full paths in the
-# ID token, and realm roles at userinfo.
+# ID token, and realm roles at userinfo. Then sign-out that begins at Keycloak, over the back channel and,
+# in headless Chromium, over the front channel, and sessions that follow what Keycloak says.
 # shellcheck source=tests/peers/lib.sh
 source "$(dirname "$0")/lib.sh"
-need_apt curl procps python3
+need_apt chromium curl fonts-dejavu-core procps python3
 need_npm
 need_gateway
 
@@ -17,7 +18,8 @@ if [[ ! -f $KEYCLOAK/unpacked ]]; then
 fi
 
 upstream_port=$(free_port) keycloak_port=$(free_port)
-keycloak=http://localhost:$keycloak_port
+# The gateway is `localhost`, and the two are different sites to a browser, as they mostly are.
+keycloak=http://127.0.0.1:$keycloak_port
 start upstream run_node upstream.mjs "$upstream_port"
 write_config "$WORK/portcullis.toml" "http://127.0.0.1:$upstream_port"
 facts_in_headers >>"$WORK/portcullis.toml"
@@ -37,6 +39,7 @@ ${2-}
 TOML
 }
 cp "$WORK/portcullis.toml" "$WORK/mapped.toml"
+sed '/^\[session\]/a refresh_secs = 10' "$WORK/portcullis.toml" >"$WORK/logout.toml"
 { provider paths; provider roles; } >>"$WORK/portcullis.toml"
 {
   provider paths '[providers.claims]
@@ -53,9 +56,15 @@ default = ["stash-users"]
 "bitbucket-operators" = ["git-admin", "nobody has this"]
 TOML
 } >>"$WORK/mapped.toml"
+{
+  provider back
+  provider front
+  printf '\n[sign_in]\nauto_redirect = true\ndefault_provider = "back"\n'
+} >>"$WORK/logout.toml"
 
 # The realm's placeholders are taken from the environment. Its data stays in memory.
 export GATEWAY CLIENT_SECRET='a secret for the peers: % + & =' PASSWORD='a password for the peers'
+export KC_BOOTSTRAP_ADMIN_CLIENT_ID=peers KC_BOOTSTRAP_ADMIN_CLIENT_SECRET='the administrator of the peers'
 mkdir -p "$KEYCLOAK/data/import"
 cp "$PEERS/keycloak/realm.json" "$KEYCLOAK/data/import"
 # The quick compiler alone: this process lives for a minute, and half of that is its start.
@@ -75,6 +84,16 @@ steps own_names
 stop "$GATEWAY_PID"
 start_gateway "$WORK/mapped.toml"
 steps mapped
+stop "$GATEWAY_PID"
+start_gateway "$WORK/logout.toml"
+logout() {
+  python3 "$PEERS/keycloak_logout.py" "$1" "$GATEWAY" "$keycloak/realms/example" "$PASSWORD" "$WORK/gateway.log"
+}
+logout back_channel
+logout rp_initiated
+(run_node keycloak_logout.mjs "$GATEWAY" "$keycloak/realms/example" "$PASSWORD" "$WORK/gateway.log" \
+  "http://localhost:$upstream_port/")
+logout refresh
 at_most "memory of Keycloak in MiB" 1500 $(($(memory_kib "$KEYCLOAK_PID" VmHWM) / 1024))
 stop "$GATEWAY_PID"
 stop "$KEYCLOAK_PID"
