@@ -145,7 +145,7 @@ password = "{administrator_password}"
 [sign_in]
 auto_redirect = false
 
-# Who may open /sso/test/demo, which shows what a sign-in would do.
+# Who may open /sso/admin, and /sso/test/demo, which shows what a sign-in would do.
 [admin]
 groups = ["bitbucket-admins"]
 

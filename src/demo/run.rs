@@ -201,6 +201,8 @@ Portcullis demo. Everything is on 127.0.0.1, and gone when you press Ctrl-C.
   Push       {push}
   Script     curl -u {credentials} http://{gateway}/rest/api/1.0/projects
   Test       http://{gateway}/sso/test/demo as carla: who somebody would be, step by step, and nothing changes
+  Console    http://{gateway}/sso/admin/ as carla, or as whoever came by the backdoor: everything, and why
+  Sessions   http://{gateway}/sso/account as anybody: where they are signed in, and sign out
   People     curl -u {administrator} http://{gateway}/rest/api/1.0/admin/users
   Backdoor   http://{gateway}/backdoor as {BACKDOOR_USER} with the password {backdoor_password}
   Outage     \"Stop the provider\" on the dashboard closes {provider}; sign out, use /backdoor again

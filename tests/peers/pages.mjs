@@ -1,4 +1,4 @@
-// The steps of pages.sh: node pages.mjs CHOICE COUNTDOWN OFF SCREENSHOTS USER PASSWORD
+// The steps of pages.sh: node pages.mjs CHOICE COUNTDOWN OFF DEMO SCREENSHOTS USER PASSWORD
 //
 // Every page, in four looks: axe-core finds no violation, nothing is wider than the screen, the focus
 // is where the keyboard needs it, and the browser has nothing to complain about.
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const [choice, countdown, off, shots, user, password] = process.argv.slice(2);
+const [choice, countdown, off, demo, shots, user, password] = process.argv.slice(2);
 const check = (holds, what) => { if (!holds) throw new Error(what); };
 const ok = (what) => console.log(`ok: ${what}`);
 
@@ -163,6 +163,72 @@ async function administrator(look) {
   await visit.end();
 }
 
+// What there is to see only once a provider has answered: the test page, refusals of people, and the
+// console with people, pins and reasons in it.
+async function with_a_provider(look) {
+  const visit = await Visit.begin(look);
+  const { page } = visit;
+  const choose = (person) => visit.press(page.locator(`button[value="${person}"]`));
+  const sign_in = async (person) => {
+    await page.goto(`${demo}/sso/login?choose=1`);
+    await visit.press(page.locator('form[action*="/sso/start/"] button, button[formaction*="/sso/start/"]').first());
+    await choose(person);
+  };
+  await sign_in('u-3001');
+  await visit.look_at('refused-address');
+  await visit.tab_through('refused-address');
+  await visit.context.clearCookies();
+  await sign_in('u-1002');
+  await visit.look_at('test-not-for-you', `${demo}/sso/test/demo`, 403);
+  await visit.look_at('console-not-for-you', `${demo}/sso/admin/`, 403);
+  await visit.context.clearCookies();
+  await page.goto(`${demo}/sso/login?choose=1`);
+  await sign_in('u-1003');
+  await page.goto(`${demo}/sso/test/demo`);
+  await choose('u-1004');
+  for (const details of await page.locator('details').all()) await details.locator('summary').click();
+  await visit.look_at('test');
+  await visit.tab_through('test');
+  await visit.context.clearCookies();
+  await sign_in('u-1003');
+  await page.goto(`${demo}/sso/test/demo`);
+  await choose('u-3002');
+  await visit.look_at('test-refused');
+  await visit.context.clearCookies();
+
+  await sign_in('u-1003');
+  const admin = `${demo}/sso/admin`;
+  for (const name of ['', 'sessions', 'sign-ins', 'identities', 'tests']) {
+    await visit.look_at(`full-console-${name || 'overview'}`, `${admin}/${name}`);
+  }
+  await visit.tab_through('full-console-tests');
+  await page.goto(`${admin}/sign-ins?username=carla`);
+  await visit.press(page.locator(`a[href*="/sso/admin/sign-ins/"]`).first());
+  check(await page.locator('.steps li').count() > 3, 'a sign-in has no steps');
+  await visit.look_at('full-console-reasons');
+  await page.goto(`${admin}/identities?search=ben`);
+  await visit.press(page.locator('a[href*="/identities/relink?"]').first());
+  await visit.look_at('full-console-relink');
+  await page.locator('input[name="username"]').fill('benjamin');
+  await visit.press(page.locator('main form button').first());
+  await visit.look_at('full-console-relink-confirm');
+  await page.goto(`${admin}/identities?search=ben`);
+  await visit.press(page.locator('a[href*="/identities/forget?"]').first());
+  await visit.look_at('full-console-forget-confirm');
+  await page.goto(`${admin}/tests`);
+  await visit.press(page.locator('a[href*="/tests/address"]').first());
+  await visit.look_at('full-console-address-confirm');
+  await visit.press(page.locator('main form button').first());
+  await visit.look_at('full-console-address');
+  await page.goto(`${admin}/sessions?username=ben`);
+  await visit.press(page.locator('a[href*="/sessions/revoke?handle="]').first());
+  await visit.look_at('full-console-revoke-one');
+  await visit.press(page.locator('main form button').first());
+  await visit.look_at('full-console-revoked');
+  await visit.look_at('full-account', `${demo}/sso/account`);
+  await visit.end();
+}
+
 async function translated(locale) {
   for (const look of ['desktop-light', 'phone-dark']) {
     const visit = await Visit.begin(look, locale);
@@ -185,6 +251,7 @@ try {
   for (const look of Object.keys(looks)) {
     await strangers(look);
     await administrator(look);
+    await with_a_provider(look);
   }
   for (const locale of languages) await translated(locale);
   check(found.length === 0, `${found.length} faults:\n${[...new Set(found)].join('\n')}`);

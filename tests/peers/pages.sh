@@ -3,7 +3,7 @@
 # which must find nothing. Screenshots go to $PORTCULLIS_SCREENSHOTS (default: this peer's directory).
 # shellcheck source=tests/peers/lib.sh
 source "$(dirname "$0")/lib.sh"
-need_apt chromium fonts-dejavu-core fonts-noto-core fonts-vlgothic curl procps python3
+need_apt chromium fonts-dejavu-core fonts-noto-core fonts-vlgothic git curl procps python3
 need_npm
 need_gateway
 
@@ -59,5 +59,8 @@ sed -i 's/^store = .*/store = "memory"/' "$WORK/off.toml"
 } >>"$WORK/off.toml"
 start_gateway "$WORK/off.toml"
 
-(run_node pages.mjs "$CHOICE" "$COUNTDOWN" "$GATEWAY" "$SHOTS" "$BACKDOOR_USER" "$BACKDOOR_PASSWORD")
+# With a provider that answers.
+start_demo
+
+(run_node pages.mjs "$CHOICE" "$COUNTDOWN" "$GATEWAY" "$DEMO" "$SHOTS" "$BACKDOOR_USER" "$BACKDOOR_PASSWORD")
 echo "screenshots: $SHOTS"
