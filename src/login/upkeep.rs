@@ -12,7 +12,7 @@
 use super::finish;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
-use crate::directory::{self, Identities, Subject};
+use crate::directory::{self, Identities, Standing, Subject};
 use crate::identity::{Person, Username};
 use crate::mapping::{self, Candidate};
 use crate::provider::{Known, Provider, Renewal};
@@ -23,9 +23,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Looks at providers at once, of all sessions together.
+/// Looks at one provider at once, of all its sessions together.
 const AT_ONCE: usize = 32;
 /// Sessions whose flight is under way, waits, or has just failed. More than that go on with what is
 /// known, until they are overdue.
@@ -51,7 +51,8 @@ pub struct Flights(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sessions: Mutex<HashMap<String, State>>,
-    calls: Semaphore,
+    /// By the provider's id: a slow one takes no place from the others.
+    calls: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Default for Flights {
     fn default() -> Self {
         Self(Arc::new(Inner {
             sessions: Mutex::default(),
-            calls: Semaphore::new(AT_ONCE),
+            calls: Mutex::default(),
         }))
     }
 }
@@ -115,8 +116,22 @@ impl Flights {
         Boarding::First(flight, sender)
     }
 
+    /// Waits for a place at this provider; none: the process ends.
+    async fn place(&self, provider: &str) -> Option<OwnedSemaphorePermit> {
+        let places = {
+            let mut calls = self.calls();
+            let places = calls.entry(provider.to_owned());
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+        };
+        places.acquire_owned().await.ok()
+    }
+
     /// Waits until none is under way: a token that was spent must not be lost with the process.
+    /// Flights that still wait for a place have spent none, and do not begin any more.
     pub async fn landed(&self) {
+        for places in self.calls().values() {
+            places.close();
+        }
         loop {
             let flying = self.lock().values().find_map(|state| match state {
                 State::Flies(flight) => Some(flight.landed.clone()),
@@ -126,6 +141,10 @@ impl Flights {
             // An error is how a flight lands.
             let _ = landed.changed().await;
         }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<String, Arc<Semaphore>>> {
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
@@ -232,7 +251,7 @@ impl Keeper {
     }
 
     async fn fly(&self, live: &Live, flight: &Flight, mut landing: Landing) {
-        let Ok(_call) = self.flights.0.calls.acquire().await else {
+        let Some(_place) = self.flights.place(live.how().provider()).await else {
             return;
         };
         if live.has_ended() {
@@ -360,8 +379,20 @@ impl Keeper {
             // Which name the person has there is not known now; nothing is written either.
             (None, Some(_)) => own,
         };
+        // The pin may say the same by now, if an administrator gave the subject another name or took
+        // its pin away: the session is of the name that it began with all the same.
+        if !username.as_str().eq_ignore_ascii_case(own.as_str()) {
+            let detail = format!("the person is \"{username}\" now, and the session \"{own}\"'s");
+            return Err(Outcome::Over("username_changed", detail));
+        }
         let claim = finish::claim(&self.config, provider, subject, username, candidate);
-        if let Err(error) = self.identities.pin(claim).await {
+        // Names are bound at sign-ins alone: a pin that an administrator has taken away does not come
+        // back by itself.
+        let confirmed = match self.identities.standing(claim.clone()).await {
+            Ok(Standing::Known) => self.identities.pin(claim).await,
+            standing => standing,
+        };
+        if let Err(error) = confirmed {
             let detail = error.to_string();
             return Err(match error {
                 directory::Error::Taken { .. } => Outcome::Over("username_taken", detail),
@@ -458,6 +489,7 @@ fn outcome(error: &crate::provider::Error) -> Outcome {
 mod tests {
     use super::*;
     use crate::secret::Secret;
+    use futures_util::FutureExt;
 
     const NOW: Timestamp = Timestamp::from_secs(1000);
 
@@ -514,6 +546,34 @@ mod tests {
         drop(failed);
         assert!(matches!(flights.board("a", NOW, false), Boarding::Not));
         assert!(matches!(flights.board("a", NOW, true), Boarding::First(..)));
+    }
+
+    #[tokio::test]
+    async fn a_slow_provider_takes_no_place_from_another() {
+        let flights = Flights::default();
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            held.push(flights.place("slow").await);
+        }
+        assert!(held.iter().all(Option::is_some));
+        assert!(flights.place("slow").now_or_never().is_none());
+        assert!(matches!(
+            flights.place("other").now_or_never(),
+            Some(Some(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn at_the_end_no_flight_begins_that_was_waiting() {
+        let flights = Flights::default();
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            held.push(flights.place("slow").await);
+        }
+        let mut waiting = std::pin::pin!(flights.place("slow"));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        flights.landed().await;
+        assert!(waiting.await.is_none());
     }
 
     #[test]

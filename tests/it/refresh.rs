@@ -4,6 +4,8 @@ use crate::support::gateway::{base, provider_table, provisioned};
 use crate::support::provider::{Canned, FakeProvider, ana};
 use crate::support::{Answer, Browser, Setup, Upstream};
 use futures_util::future::join_all;
+use portcullis::command::{self, IdentitiesAction};
+use portcullis::identity::Username;
 use portcullis::telemetry::audit::Event;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -317,6 +319,80 @@ async fn what_refuses_a_sign_in_ends_a_session() {
     ends_with(json!({ "preferred_username": null }), "no_username").await;
     ends_with(json!({ "sub": "somebody-else" }), "claim_changed").await;
     ends_with(json!({ "active": false }), "inactive_account").await;
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+impl World {
+    async fn order(&self, action: IdentitiesAction) -> String {
+        command::identities(&self.setup.config(), action, &self.setup.clock)
+            .await
+            .unwrap()
+    }
+
+    /// The pins, by subject and name.
+    async fn pins(&self) -> Vec<(String, String)> {
+        let action = IdentitiesAction::List {
+            username: None,
+            json: true,
+        };
+        let pins: Vec<Value> = serde_json::from_str(&self.order(action).await).unwrap();
+        let text = |pin: &Value, key: &str| pin[key].as_str().unwrap().to_owned();
+        pins.iter()
+            .map(|pin| (text(pin, "subject"), text(pin, "username")))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn nobody_goes_on_under_a_name_that_is_another_ones_now() {
+    for forgotten in [false, true] {
+        let world = World::impatient("").await;
+        let mut browser = world.sign_in().await;
+        let subject = world.pins().await.remove(0).0;
+        // An administrator says that this subject was never "ana", and so does the provider.
+        world
+            .order(match forgotten {
+                true => IdentitiesAction::ForgetUsername(name("ana")),
+                false => IdentitiesAction::Relink {
+                    provider: "idp".to_owned(),
+                    issuer: None,
+                    subject,
+                    username: name("mallory"),
+                },
+            })
+            .await;
+        world.person(&json!({ "preferred_username": "mallory" }));
+        world.advance(HOUR);
+        browser.get("/projects").await.expect(303);
+        assert_eq!(world.ended(), ["username_changed"], "{forgotten}");
+        assert!(!is_known(&mut browser).await);
+    }
+}
+
+#[tokio::test]
+async fn a_session_takes_back_no_name_that_was_forgotten() {
+    let world = World::impatient("").await;
+    let mut browser = world.sign_in().await;
+    world
+        .order(IdentitiesAction::ForgetUsername(name("ana")))
+        .await;
+    // Sessions go on until they end, but it is the next sign-in that gets the name.
+    world.advance(HOUR);
+    browser.get("/projects").await.expect(200);
+    assert_eq!(world.refreshes(), 1);
+    assert_eq!(world.pins().await, []);
+    world.person(&json!({ "sub": "the-next-ana" }));
+    let mut next = world.sign_in().await;
+    assert!(is_known(&mut next).await);
+    world.person(&json!({}));
+    world.advance(HOUR - 1);
+    assert!(is_known(&mut next).await);
+    world.advance(1);
+    browser.get("/projects").await.expect(303);
+    assert_eq!(world.ended(), ["username_taken"]);
 }
 
 #[tokio::test]
