@@ -157,10 +157,15 @@ impl Trail {
             attempt.username = ending.username.map(|name| cut(name, MOST_NAME));
             attempt.outcome = Some(cut(ending.outcome, MOST_NAME));
             if let Some((stage, detail)) = last.filter(|(_, detail)| !detail.is_empty()) {
-                let detail = cut(detail, MOST_DETAIL);
-                // The one step that is never left out: it says why.
-                attempt.bytes = attempt.bytes.saturating_add(detail.len());
-                attempt.steps.push(Step { stage, detail });
+                // The one step that is never left out: it says why. Of a request id that a proxy takes
+                // over from its clients there may be many ends; the first ones tell.
+                match attempt.bytes < MOST_BYTES {
+                    true => attempt.push(Step {
+                        stage,
+                        detail: cut(detail, MOST_DETAIL),
+                    }),
+                    false => attempt.cut = true,
+                }
             }
         });
     }
@@ -242,6 +247,10 @@ impl Attempt {
             self.cut = true;
             return;
         }
+        self.push(step);
+    }
+
+    fn push(&mut self, step: Step) {
         // A step is never free, so their number is bounded too.
         self.bytes += step.detail.len().max(16);
         self.steps.push(step);
@@ -319,6 +328,18 @@ mod tests {
         assert!(found.steps.len() <= MOST_BYTES / 16);
         assert!(found.cut && found.steps[0].detail.ends_with('…'));
         assert_eq!(found.steps.last().unwrap().stage, Stage::Rule);
+    }
+
+    #[test]
+    fn an_id_that_comes_again_and_again_takes_no_more_room() {
+        let trail = trail();
+        for _ in 0..10_000 {
+            trail.end(&origin("a"), OK, Some((Stage::Refusal, &"x".repeat(1000))));
+        }
+        let found = trail.find("a").unwrap();
+        let bytes: usize = found.steps.iter().map(|step| step.detail.len()).sum();
+        assert!(bytes <= MOST_BYTES + MOST_DETAIL, "{bytes}");
+        assert!(found.cut);
     }
 
     #[test]
