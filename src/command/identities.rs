@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{Identity, Subject, Whom};
 use crate::identity::Username;
-use crate::mapping::visible;
+use crate::mapping::{visible, visible_json};
 use crate::telemetry::audit::rfc3339;
 use serde_json::Value;
 
@@ -88,7 +88,8 @@ pub async fn identities(
     Ok(match ask_identities(config, order, clock).await? {
         Reply::Identities { identities } if json => {
             let shown = identities.iter().map(shown);
-            serde_json::to_string_pretty(&shown.collect::<Result<Vec<_>, _>>()?)?
+            let shown = shown.collect::<Result<Vec<_>, _>>()?;
+            visible_json(&serde_json::to_string_pretty(&shown)?)
         }
         Reply::Identities { identities } => match of.filter(|_| identities.is_empty()) {
             Some(username) => format!("nobody has signed in as \"{username}\" yet"),

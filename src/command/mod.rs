@@ -138,7 +138,7 @@ pub fn explain(
     let provider = find(config, provider)?;
     let report = Report::offline(config, provider, &read_claims(claims)?);
     let text = match json {
-        true => serde_json::to_string_pretty(&report)?,
+        true => crate::mapping::visible_json(&serde_json::to_string_pretty(&report)?),
         false => report.to_text(),
     };
     Ok((text, report.problems.is_empty()))

@@ -5,7 +5,7 @@ use crate::admin::{self, Order, Reply};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::identity::Username;
-use crate::mapping::visible;
+use crate::mapping::{visible, visible_json};
 use crate::session::{Summary, Which};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -41,7 +41,9 @@ pub async fn sessions(
         SessionsAction::Revoke(which) => Order::RevokeSessions { which },
     };
     Ok(match admin::send(config, &order, clock).await? {
-        Reply::Sessions { sessions } if json => serde_json::to_string_pretty(&sessions)?,
+        Reply::Sessions { sessions } if json => {
+            visible_json(&serde_json::to_string_pretty(&sessions)?)
+        }
         Reply::Sessions { sessions } => table(&sessions),
         Reply::Revoked { sessions } if sessions.is_empty() => {
             "there was no such session".to_owned()

@@ -4,7 +4,7 @@ use super::Error;
 use crate::admin::{self, Order, Reply};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::mapping::visible;
+use crate::mapping::{visible, visible_json};
 use crate::telemetry::trail::Story;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub async fn why(
         });
     }
     Ok(match json {
-        true => serde_json::to_string_pretty(&story)?,
+        true => visible_json(&serde_json::to_string_pretty(&story)?),
         false => text(&story),
     })
 }

@@ -19,7 +19,7 @@ mod written;
 mod tests;
 
 pub use refused::Refused;
-pub use written::{key, list, quoted, visible};
+pub use written::{key, list, quoted, visible, visible_json};
 
 use crate::config::{self, MatchBy};
 use crate::identity::{Email, GroupName, Person, Username};

@@ -40,6 +40,22 @@ pub fn visible(text: &str) -> String {
     visible
 }
 
+/// The same for a text that is JSON already, which stays the same JSON: what cannot be seen is written
+/// as JSON escapes it (RFC 8259 §7). Such characters stand in its strings alone, but for the ends of
+/// lines.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut visible = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || is_invisible(c)) {
+            visible.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
+}
+
 /// A name as a key of TOML: quoted only where it has to be.
 #[must_use]
 pub fn key(name: &str) -> String {
@@ -127,4 +143,24 @@ pub(super) fn step(step: &Step) -> String {
 pub fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let texts: Vec<String> = texts.map(quoted).collect();
     format!("[{}]", texts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_moves_no_cursor_and_stays_the_same_json() {
+        let hostile = "\u{9b}2J\u{7f}\u{202e}\u{1b}[31m\n\"\\é\u{2028}";
+        let json = serde_json::to_string_pretty(&[hostile]).unwrap();
+        let shown = visible_json(&json);
+        assert!(
+            shown
+                .chars()
+                .all(|c| c == '\n' || !c.is_control() && !is_invisible(c))
+        );
+        let read: Vec<String> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read, [hostile]);
+        assert!(shown.contains('é'));
+    }
 }
