@@ -4,6 +4,7 @@ use super::expect::{Gate, PATIENCE, Unwanted};
 use super::pool::Lease;
 use super::pulse::Pulse;
 use crate::sanitize::Names;
+use crate::session::InUse;
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderName;
@@ -123,6 +124,7 @@ pub(super) struct ResponseBody {
     /// connection, when it has not.
     lease: Option<Lease>,
     gate: Option<Arc<Gate>>,
+    in_use: Option<InUse>,
     names: Names,
 }
 
@@ -131,12 +133,14 @@ impl ResponseBody {
         inner: Incoming,
         lease: Lease,
         gate: Option<Arc<Gate>>,
+        in_use: Option<InUse>,
         names: Names,
     ) -> Self {
         let mut body = Self {
             inner,
             lease: Some(lease),
             gate,
+            in_use,
             names,
         };
         if http_body::Body::is_end_stream(&body.inner) {
@@ -146,6 +150,7 @@ impl ResponseBody {
     }
 
     fn ended(&mut self) {
+        self.in_use = None;
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }

@@ -112,7 +112,7 @@ impl Upstream {
             person: present.person(),
             assertion: present.assertion(),
         });
-        self.pass(request, who, live.as_deref()).await
+        self.pass(request, who, live.as_ref()).await
     }
 
     /// The public keys of the signed assertion as a JWK Set (RFC 7517), if it is configured.
@@ -190,8 +190,12 @@ impl Upstream {
         &self,
         request: CleanRequest,
         who: Option<Who<'_>>,
-        owner: Option<&Live>,
+        owner: Option<&Arc<Live>>,
     ) -> Result<Response, Error> {
+        // Until the answer has come to its end: nobody's upload is cut for idleness. A tunnel is no
+        // such request, as it may stay open on a desk for days.
+        let in_use = owner.map(Live::use_it);
+        let owner = owner.map(Arc::as_ref);
         let asked = request.upgrade().cloned();
         let wish = match &asked {
             Some(protocols) => Wish::Upgrade(protocols.clone()),
@@ -236,7 +240,7 @@ impl Upstream {
         let (mut parts, incoming) = response.into_parts();
         self.answers.clean(&mut parts, user.as_ref(), &id);
         parts.extensions.clear();
-        let body = ResponseBody::new(incoming, lease, gate, self.names.clone());
+        let body = ResponseBody::new(incoming, lease, gate, in_use, self.names.clone());
         Ok(Response::from_parts(parts, Body::new(body)))
     }
 

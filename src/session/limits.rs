@@ -63,6 +63,10 @@ impl Limits {
     }
 
     pub(super) fn is_over(&self, live: &Live, now: Timestamp) -> bool {
-        now >= self.end(live)
+        let last_used = match live.is_in_use() {
+            true => live.last_used().max(now),
+            false => live.last_used(),
+        };
+        now >= self.end_of(live.facts(), last_used)
     }
 }

@@ -11,7 +11,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::time::Duration;
@@ -36,9 +36,21 @@ pub struct Live {
     /// What the store knows of `last_used`.
     written: AtomicU64,
     over: AtomicBool,
+    /// How many of its requests are being answered.
+    in_use: AtomicU32,
     ended: Arc<Ended>,
     bounces: Bounces,
     weight: u64,
+}
+
+/// A request of a session that is being answered: as long as it goes on, the session is not idle.
+#[derive(Debug)]
+pub struct InUse(Arc<Live>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.in_use.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What does not change while a session lives.
@@ -116,6 +128,7 @@ impl Live {
             last_used: AtomicU64::new(last_used.as_millis()),
             written: AtomicU64::new(last_used.as_millis()),
             over: AtomicBool::new(false),
+            in_use: AtomicU32::new(0),
             ended: Arc::clone(ended),
             bounces: Bounces::default(),
         }
@@ -193,6 +206,19 @@ impl Live {
     /// expires. Open streams wait for it.
     pub async fn over(&self) {
         Endings(Arc::clone(&self.ended)).over(self.mark()).await;
+    }
+
+    /// A request begins that may take long, such as an upload. Until what this answers is dropped,
+    /// the idle limit does not end the session; every other end does.
+    #[must_use]
+    pub fn use_it(self: &Arc<Self>) -> InUse {
+        self.in_use.fetch_add(1, Relaxed);
+        InUse(Arc::clone(self))
+    }
+
+    /// Whether a request of it is being answered.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Relaxed) > 0
     }
 
     /// Whether it was ended since it was recognized.

@@ -22,7 +22,7 @@ mod which;
 mod tests;
 
 pub use ended::{Endings, Mark};
-pub use live::{Live, Present};
+pub use live::{InUse, Live, Present};
 pub use which::{Summary, Which};
 
 use crate::clock::{Clock, Timestamp};
@@ -353,6 +353,10 @@ impl Sessions {
         let (mut touches, mut written) = (Vec::new(), Vec::new());
         let mut unsaved = Vec::new();
         for (id, live) in shared.known.iter() {
+            // A request that goes on is a use, for the store too.
+            if live.is_in_use() {
+                live.touch(now);
+            }
             let last_used = live.last_used();
             let over = shared
                 .known

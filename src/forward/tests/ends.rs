@@ -1,6 +1,7 @@
 //! What is open for a session ends with it, and nothing else does.
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::session::{How, Sessions, SignedIn, Visitor, Which};
 
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n";
@@ -14,6 +15,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
 struct Room {
     sessions: Sessions,
     live: Arc<Live>,
+    clock: Clock,
     way: Way,
     others: SocketAddr,
 }
@@ -23,7 +25,8 @@ impl Room {
         let far = Far::listen().await;
         let config = settings(far.address(), |_| {});
         let metrics = Metrics::new();
-        let (clock, https) = (Clock::system(), true);
+        let start = Timestamp::from_secs(1_000_000);
+        let (clock, https) = (Clock::manual(start), true);
         let sessions = Sessions::open(&config.session, https, clock.clone(), metrics.clone());
         let sessions = sessions.await.unwrap();
         let signed_in = SignedIn {
@@ -40,7 +43,7 @@ impl Room {
         let begun = sessions.begin(&Visitor::Stranger, signed_in).await;
         let live = begun.unwrap().1;
         let endings = sessions.endings();
-        let upstream = Upstream::new(&config, endings, clock, metrics.clone()).unwrap();
+        let upstream = Upstream::new(&config, endings, clock.clone(), metrics.clone()).unwrap();
         let owner = Some(Arc::clone(&live));
         let others = serve(&config, Arc::clone(&upstream), None, None);
         let address = serve(&config, upstream, Some(ana()), owner);
@@ -52,9 +55,16 @@ impl Room {
         Self {
             sessions,
             live,
+            clock,
             way,
             others,
         }
+    }
+
+    /// Nobody begins a request for this long, and then the gateway looks.
+    async fn idle(&self, time: Duration) {
+        self.clock.advance(time);
+        self.sessions.sweep().await.unwrap();
     }
 
     async fn end(&self) {
@@ -104,6 +114,67 @@ async fn an_upload_and_a_request_that_waits_are_cut_with_a_word_on_why() {
         assert!(seen.starts_with("HTTP/1.1 401"), "{seen}");
         far.rest().await;
     }
+}
+
+/// More than the idle limit, and less than the longest life.
+const LONG: Duration = Duration::from_secs(2 * 86_400);
+
+#[tokio::test]
+async fn no_transfer_is_cut_for_idleness_and_a_revocation_still_cuts_it() {
+    for request in [
+        ask("POST /upload", "Content-Length: 1000\r\n") + "some of it",
+        get("/archive"),
+    ] {
+        let room = Room::new().await;
+        let (mut near, mut far) = room.way.begin(&request).await;
+        far.head().await;
+        room.idle(LONG).await;
+        far.say(STREAM).await;
+        near.until("first\r\n").await;
+        room.idle(LONG).await;
+        far.say("6\r\nsecond\r\n").await;
+        near.until("second\r\n").await;
+        // It can still be found and ended.
+        room.end().await;
+        let rest = near.rest().await;
+        assert!(!rest.contains("0\r\n\r\n"), "{rest:?}");
+        far.rest().await;
+    }
+}
+
+#[tokio::test]
+async fn after_the_last_transfer_a_session_is_idle_again() {
+    let room = Room::new().await;
+    let (mut near, mut far) = room.way.begin(&get("/archive")).await;
+    far.head().await;
+    far.say(STREAM).await;
+    room.idle(LONG).await;
+    far.say("0\r\n\r\n").await;
+    near.until("0\r\n\r\n").await;
+    assert!(!room.live.has_ended());
+    room.idle(LONG).await;
+    assert!(room.live.has_ended());
+}
+
+#[tokio::test]
+async fn the_longest_life_ends_a_transfer_and_idleness_a_websocket() {
+    let room = Room::new().await;
+    let (mut near, mut far) = room.way.begin(&get("/archive")).await;
+    far.head().await;
+    far.say(STREAM).await;
+    near.until("first\r\n").await;
+    room.idle(4 * LONG).await;
+    near.rest().await;
+    assert_eq!(far.rest().await, "");
+
+    let room = Room::new().await;
+    let (mut near, mut far) = room.way.begin(&ask("GET /ws", UPGRADE)).await;
+    far.head().await;
+    far.say(SWITCH).await;
+    near.head().await;
+    room.idle(LONG).await;
+    assert_eq!(near.rest().await, "");
+    assert_eq!(far.rest().await, "");
 }
 
 #[tokio::test]

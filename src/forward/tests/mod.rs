@@ -196,7 +196,7 @@ fn serve(
                 person,
                 assertion: &assertion,
             });
-            match upstream.pass(request, who, owner.as_deref()).await {
+            match upstream.pass(request, who, owner.as_ref()).await {
                 Ok(response) => response,
                 Err(error) => problem(&error, kind),
             }
