@@ -5,7 +5,7 @@ use super::notice::Notice;
 use super::{Asked, Console, encoded, moment, paged, plain};
 use crate::clock::Timestamp;
 use crate::identity::Username;
-use crate::session::{Summary, Which};
+use crate::session::{Error, Summary, Which};
 use crate::web::{Response, first};
 use serde_json::{Value, json};
 
@@ -57,14 +57,13 @@ impl Console {
             self.confirm(asked, &question)
         };
         match which(&asked.query) {
-            Some(Which::Handle(handle)) => match self.parts.sessions.list(None, MOST).await {
-                Ok(listed) => match listed.iter().find(|summary| summary.handle == handle) {
+            Some(one @ Which::Handle(_)) => match self.parts.sessions.find(&one, 1).await {
+                Ok(found) => match found.first() {
                     Some(summary) => {
                         let about = row(summary, &asked.live.handle());
-                        question("revoke_one", ("handle", &handle), about)
+                        question("revoke_one", ("handle", &summary.handle), about)
                     }
-                    // Not among those that are listed, but perhaps there.
-                    None => question("revoke_one", ("handle", &handle), json!({})),
+                    None => self.gone(asked, "sessions"),
                 },
                 Err(error) => self.unavailable(asked.context, &error),
             },
@@ -88,7 +87,7 @@ impl Console {
         };
         let ended = self.parts.sessions.revoke(&which).await;
         // Also where the store failed: what was in memory is over.
-        self.revoked(asked, &which, ended.as_deref().unwrap_or_default());
+        self.revoked(asked, &which, &ended);
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) => return self.failed(asked, "sessions", &error),
@@ -102,14 +101,14 @@ impl Console {
     }
 
     /// Writes to the audit log whose sessions an administrator ended.
-    fn revoked(&self, asked: &Asked<'_>, which: &Which, ended: &[Summary]) {
+    fn revoked(&self, asked: &Asked<'_>, which: &Which, ended: &Result<Vec<Summary>, Error>) {
         let person = asked.live.person();
         let by = person.username.as_str();
         tracing::warn!(
             request.id = asked.context.id.as_str(),
             user.name = by,
             ?which,
-            count = ended.len(),
+            whole = ended.is_ok(),
             "an administrator ended sessions in the console"
         );
         let event = which.revocation(by, ended);

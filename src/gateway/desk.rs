@@ -128,15 +128,14 @@ async fn list_sessions(shared: &Shared, username: Option<&Username>) -> Reply {
 async fn revoke_sessions(shared: &Shared, which: &Which) -> Reply {
     let sessions = shared.gate.load_full().sessions.clone();
     let revoked = sessions.revoke(which).await;
-    let ended = revoked.as_deref().unwrap_or_default();
     // Also of a failure: what was in memory is over.
-    let event = which.revocation("command line", ended);
+    let event = which.revocation("command line", &revoked);
     shared.lasting.audit.record(&Origin::default(), event);
     match revoked {
         Ok(sessions) => Reply::Revoked { sessions },
         Err(error) => Reply::Refused {
             reason: format!(
-                "{}; what the gateway had in memory is over, the rest is not: order it once more when the store works",
+                "{}; the rest is not: order it once more when the store works",
                 super::reload::chain(&error).join(": ")
             ),
         },

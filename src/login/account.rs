@@ -103,8 +103,7 @@ impl Login {
     ) -> Result<Vec<Summary>, session::Error> {
         let ended = self.parts.sessions.revoke(which).await;
         // Also where the store failed: what was in memory is over.
-        let told = ended.as_deref().unwrap_or_default();
-        let event = which.revocation(username.as_str(), told);
+        let event = which.revocation(username.as_str(), &ended);
         self.parts.audit.record(&context.origin(), event);
         ended
     }

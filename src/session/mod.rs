@@ -163,6 +163,14 @@ pub enum Error {
     /// It did not answer, or answered something impossible.
     #[error("the session store cannot be used")]
     Store(#[from] session_store::Error),
+    /// It did not end what it has.
+    #[error("the session store cannot end sessions; of those in memory, {over} are over")]
+    Revoke {
+        /// How many of those in memory.
+        over: usize,
+        /// Why.
+        source: session_store::Error,
+    },
 }
 
 impl Sessions {

@@ -44,8 +44,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// If the store cannot be reached; what is in memory is over all the same, and each sweep tries
-    /// to delete it once more.
+    /// [`Error::Revoke`] if the store cannot be reached; what is in memory is over all the same, and
+    /// each sweep tries to delete it once more.
     pub async fn revoke(&self, which: &Which) -> Result<Vec<Summary>, Error> {
         let shared = &self.shared;
         let now = shared.clock.now();
@@ -60,7 +60,9 @@ impl Sessions {
         }
         shared.ended.ring();
 
-        let removed = shared.store.remove(which, EVER).await?;
+        let over = known.len();
+        let removed = shared.store.remove(which, EVER).await;
+        let removed = removed.map_err(|source| Error::Revoke { over, source })?;
         for record in &removed {
             shared.ended.note_gone(record.id, now);
         }
@@ -79,7 +81,10 @@ impl Sessions {
             }
         }
         shared.ended.ring();
-        shared.metrics.sessions(shared.store.count().await?);
+        // All of it is done; if this fails, the next sweep counts.
+        if let Ok(count) = shared.store.count().await {
+            shared.metrics.sessions(count);
+        }
         Ok(self.summaries(removed, &known, now))
     }
 

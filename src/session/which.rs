@@ -1,5 +1,6 @@
 //! Sessions by name instead of by cookie.
 
+use super::Error;
 use crate::identity::Username;
 use crate::telemetry::audit::Event;
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,19 @@ pub enum Which {
 }
 
 impl Which {
-    /// The audit event of somebody's having ended these.
+    /// The audit event of somebody's having ended these, or of the attempt.
     #[must_use]
-    pub fn revocation(&self, by: &str, ended: &[Summary]) -> Event {
+    pub fn revocation(&self, by: &str, revoked: &Result<Vec<Summary>, Error>) -> Event {
+        let (ended, count, error) = match revoked {
+            Ok(ended) => (ended.as_slice(), ended.len(), None),
+            Err(error) => {
+                let over = match error {
+                    Error::Revoke { over, .. } => *over,
+                    Error::Open(_) | Error::Store(_) => 0,
+                };
+                (<&[_]>::default(), over, Some(chain(error)))
+            }
+        };
         let first = || ended.first().map(|session| session.username.to_string());
         let (username, which) = match self {
             Self::Handle(handle) => (first(), format!("handle {handle:?}")),
@@ -89,8 +100,16 @@ impl Which {
         Event::Revocation {
             username,
             by: by.to_owned(),
-            count: ended.len(),
+            count,
             which,
+            error,
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
 }

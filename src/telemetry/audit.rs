@@ -68,6 +68,10 @@ pub enum Event {
         count: usize,
         /// Which were meant, in words.
         which: String,
+        /// Why the store did not end what it has, if it failed; those that the gateway had in memory
+        /// are over all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
     /// A person was made known to Bitbucket or the directory, or could not be.
     Provisioning {
