@@ -164,6 +164,10 @@ impl Console {
         let Some(live) = visitor.administrator(&self.config) else {
             return self.not_for_you(context, visitor, path, query, form.is_some());
         };
+        // A form may come slowly, and its session may have been ended meanwhile.
+        if live.has_ended() {
+            return self.not_for_you(context, &Visitor::Stranger, path, query, form.is_some());
+        }
         if is_script(context) {
             return self.refuse(context, live, "console_script");
         }
@@ -291,7 +295,7 @@ impl Console {
         let notice = self
             .notices
             .of(&asked.live.handle(), self.parts.clock.now());
-        self.parts.pages.render(
+        let mut response = self.parts.pages.render(
             asked.context,
             template,
             StatusCode::OK,
@@ -303,7 +307,14 @@ impl Console {
                 who => person.username.as_str(),
                 token => self.token(asked.live),
             },
-        )
+        );
+        // A script of another page of our origin could open the console in a window and read it
+        // there. With this it gets no hold of the window (HTML standard, 7.1.3).
+        response.headers_mut().insert(
+            "cross-origin-opener-policy",
+            HeaderValue::from_static("noopener-allow-popups"),
+        );
+        response
     }
 
     /// One of the console's addresses.

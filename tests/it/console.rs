@@ -6,11 +6,15 @@ use crate::support::{Answer, Browser, Setup};
 use bytes::Bytes;
 use http::Method;
 use portcullis::clock::Clock;
-use portcullis::command;
+use portcullis::command::{self, SessionsAction};
+use portcullis::identity::Username;
+use portcullis::session::Which;
 use portcullis::telemetry::audit::Event;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Every page, as far as it can be opened without knowing anything.
 const PAGES: &[&str] = &[
@@ -100,6 +104,7 @@ fn orders(setup: &Setup) -> Vec<(String, String)> {
                 by,
                 count,
                 which,
+                ..
             } => {
                 let whose = username.as_deref().unwrap_or("everybody");
                 Some((
@@ -214,12 +219,137 @@ async fn who_loses_the_group_or_the_backdoor_is_out_at_once() {
         .reload("username = \"root\"", "username = \"other\"")
         .await
         .unwrap();
-    root.get("/sso/admin/tests").await.expect(403);
+    root.get("/sso/admin/tests").await.expect(303);
+    let to = root.submit("/sso/admin/tests/address", &sent).await;
+    assert_eq!(to.location().path(), "/sso/login");
     setup
         .reload("enabled = true", "enabled = false")
         .await
         .unwrap();
-    root.get("/sso/admin/tests").await.expect(403);
+    root.get("/sso/admin/tests").await.expect(303);
+}
+
+#[tokio::test]
+async fn an_emergency_session_is_worth_nothing_once_its_account_is_gone() {
+    let (_provider, setup) = setup("").await;
+    let (mut root, mut ana) = (setup.signed_in("root").await, setup.ana().await);
+    root.get("/dashboard").await.expect(200);
+    setup
+        .reload("username = \"root\"", "username = \"other\"")
+        .await
+        .unwrap();
+    let seen = setup.upstream.seen().len();
+    root.get("/dashboard").await.expect(303);
+    root.get("/sso/me").await.expect(401);
+    assert_eq!(setup.upstream.seen().len(), seen);
+    ana.get("/dashboard").await.expect(200);
+    setup
+        .reload("enabled = true", "enabled = false")
+        .await
+        .unwrap();
+    ana.get("/dashboard").await.expect(303);
+}
+
+#[tokio::test]
+async fn a_form_of_a_session_that_is_revoked_while_it_comes_does_nothing() {
+    let (_provider, setup) = setup("").await;
+    setup.sign_in(&mut setup.browser()).await.expect(200);
+    let mut root = setup.signed_in("root").await;
+    let token = token(&root.get("/sso/admin/tests/address?provider=idp").await);
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("username", "ana")
+        .append_pair("token", &token)
+        .finish();
+    let mut client = TcpStream::connect(setup.running.public_addr())
+        .await
+        .unwrap();
+    let cookie = root.cookie_header(&root.home).unwrap();
+    let head = format!(
+        "POST /sso/admin/identities/forget HTTP/1.1\r\nHost: git.example.com\r\n\
+         Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    // Whoever asks is recognized by now, and the form is being waited for.
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"\r\n\r\n") {
+        begun.push(client.read_u8().await.unwrap());
+    }
+    assert!(begun.starts_with(b"HTTP/1.1 100"));
+    let which = Which::Username(Username::parse("root").unwrap());
+    let action = SessionsAction::Revoke(which);
+    command::sessions(&setup.config(), action, &setup.clock)
+        .await
+        .unwrap();
+    client.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    assert!(answer.contains("/sso/login?next="), "{answer}");
+    assert!(!orders(&setup).iter().any(|(order, _)| order == "forget"));
+}
+
+#[tokio::test]
+async fn no_page_of_bitbuckets_gets_hold_of_a_window_of_the_console() {
+    let (_provider, setup) = setup("").await;
+    let mut root = setup.signed_in("root").await;
+    for page in PAGES.iter().chain(SESSION_PAGES) {
+        let answer = root.get(page).await.expect(200);
+        assert_eq!(
+            answer.header("cross-origin-opener-policy"),
+            Some("noopener-allow-popups"),
+            "{page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_question_says_whose_session_it_is_and_none_is_asked_about_nothing() {
+    let (_provider, setup) = setup("").await;
+    let mut root = setup.signed_in("root").await;
+    for handle in ["0".repeat(32), "nonsense".to_owned()] {
+        let question = format!("/sso/admin/sessions/revoke?handle={handle}");
+        let to = root.get(&question).await.expect(303).location();
+        assert_eq!(to.path(), "/sso/admin/sessions");
+        root.get("/sso/admin/sessions")
+            .await
+            .says("Nothing was changed");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_the_store_refuses_is_in_the_audit_log_with_its_reason() {
+    let provider = FakeProvider::start().await;
+    let toml = base().replace(
+        "store = \"memory\"",
+        "store = \"sqlite:FOLDER/portcullis.db\"",
+    ) + &backdoor()
+        + &provider_table(&provider, "idp");
+    let setup = Setup::start(&toml).await;
+    let mut ana = setup.ana().await;
+    let mut root = setup.signed_in("root").await;
+    let question = "/sso/admin/sessions/revoke?username=ana";
+    let token = token(&root.get(question).await.expect(200));
+    // Another process has taken the table away behind our back.
+    let database = rusqlite::Connection::open(setup.folder.path().join("portcullis.db")).unwrap();
+    database.execute_batch("DROP TABLE sessions").unwrap();
+    let form = [("username", "ana"), ("token", token.as_str())];
+    root.submit("/sso/admin/sessions/revoke", &form)
+        .await
+        .expect(303);
+    let recent = setup.running.audit().recent();
+    let event = serde_json::to_value(recent.last().unwrap()).unwrap();
+    assert_eq!(event["event"], "revocation");
+    assert_eq!(
+        (&event["by"], &event["username"]),
+        (&json!("root"), &json!("ana"))
+    );
+    // What was in memory is over all the same.
+    assert_eq!(event["count"], 1);
+    let error = event["error"].as_str().unwrap();
+    assert!(error.contains("no such table"), "{error}");
+    assert_ne!(ana.get("/sso/me").await.status, 200);
 }
 
 #[tokio::test]
