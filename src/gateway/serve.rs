@@ -44,6 +44,7 @@ async fn pass(
         Ok(Visitor::Known(live)) if is_due(shared, &live) => {
             Box::pin(up_to_date(gate, live, request.headers())).await
         }
+        Ok(Visitor::Known(live)) if live.is_orphaned(&gate.config) => Ok(Visitor::Stranger),
         visitor => visitor,
     };
     let own = gate

@@ -4,6 +4,13 @@ use super::{How, Live, Visitor};
 use crate::config::Config;
 
 impl Live {
+    /// Whether an emergency session has outlived its account or the backdoor, by the configuration
+    /// in force: then it is worth nothing. A provider's session does not depend on either.
+    #[must_use]
+    pub fn is_orphaned(&self, config: &Config) -> bool {
+        *self.how() == How::Backdoor && !self.is_administrator(config)
+    }
+
     /// Whether this person may open the console and the test pages: a member of `admin.groups`, or
     /// an account of the backdoor. Asked at every request, of the configuration in force: whoever
     /// loses the group, the account or the backdoor loses this at once.
