@@ -192,8 +192,8 @@ impl Upstream {
         who: Option<Who<'_>>,
         owner: Option<&Arc<Live>>,
     ) -> Result<Response, Error> {
-        // Until the answer has come to its end: nobody's upload is cut for idleness. A tunnel is no
-        // such request, as it may stay open on a desk for days.
+        // Until the answer has come to its end: nobody's transfer is cut for idleness. Tunnels and
+        // event streams are no transfers: they stay open in a forgotten tab for days.
         let in_use = owner.map(Live::use_it);
         let owner = owner.map(Arc::as_ref);
         let asked = request.upgrade().cloned();
@@ -238,6 +238,7 @@ impl Upstream {
             return self.switch(response, &lease, sides, asked.as_ref(), &id);
         }
         let (mut parts, incoming) = response.into_parts();
+        let in_use = in_use.filter(|_| !is_event_stream(&parts.headers));
         self.answers.clean(&mut parts, user.as_ref(), &id);
         parts.extensions.clear();
         let body = ResponseBody::new(incoming, lease, gate, in_use, self.names.clone());
@@ -359,6 +360,13 @@ impl Upstream {
 /// is large: `…/repos/{slug}/archive` of the REST interface.
 fn is_archive(uri: &Uri) -> bool {
     uri.path().ends_with("/archive")
+}
+
+/// Server-sent events, which have no end of their own.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.as_bytes().split(|byte| *byte == b';').next());
+    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 /// Whether the protocol that the upstream chose is one of those that the client offered.

@@ -116,6 +116,9 @@ async fn an_upload_and_a_request_that_waits_are_cut_with_a_word_on_why() {
     }
 }
 
+const DOWNLOAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+
 /// More than the idle limit, and less than the longest life.
 const LONG: Duration = Duration::from_secs(2 * 86_400);
 
@@ -129,7 +132,7 @@ async fn no_transfer_is_cut_for_idleness_and_a_revocation_still_cuts_it() {
         let (mut near, mut far) = room.way.begin(&request).await;
         far.head().await;
         room.idle(LONG).await;
-        far.say(STREAM).await;
+        far.say(DOWNLOAD).await;
         near.until("first\r\n").await;
         room.idle(LONG).await;
         far.say("6\r\nsecond\r\n").await;
@@ -147,7 +150,7 @@ async fn after_the_last_transfer_a_session_is_idle_again() {
     let room = Room::new().await;
     let (mut near, mut far) = room.way.begin(&get("/archive")).await;
     far.head().await;
-    far.say(STREAM).await;
+    far.say(DOWNLOAD).await;
     room.idle(LONG).await;
     far.say("0\r\n\r\n").await;
     near.until("0\r\n\r\n").await;
@@ -157,24 +160,27 @@ async fn after_the_last_transfer_a_session_is_idle_again() {
 }
 
 #[tokio::test]
-async fn the_longest_life_ends_a_transfer_and_idleness_a_websocket() {
+async fn the_longest_life_ends_a_transfer_and_idleness_what_has_no_end() {
     let room = Room::new().await;
     let (mut near, mut far) = room.way.begin(&get("/archive")).await;
     far.head().await;
-    far.say(STREAM).await;
+    far.say(DOWNLOAD).await;
     near.until("first\r\n").await;
     room.idle(4 * LONG).await;
     near.rest().await;
     assert_eq!(far.rest().await, "");
 
-    let room = Room::new().await;
-    let (mut near, mut far) = room.way.begin(&ask("GET /ws", UPGRADE)).await;
-    far.head().await;
-    far.say(SWITCH).await;
-    near.head().await;
-    room.idle(LONG).await;
-    assert_eq!(near.rest().await, "");
-    assert_eq!(far.rest().await, "");
+    for (request, answer) in [(ask("GET /ws", UPGRADE), SWITCH), (get("/events"), STREAM)] {
+        let room = Room::new().await;
+        let (mut near, mut far) = room.way.begin(&request).await;
+        far.head().await;
+        far.say(answer).await;
+        near.head().await;
+        room.idle(LONG).await;
+        let rest = near.rest().await;
+        assert!(!rest.contains("0\r\n\r\n"), "{rest:?}");
+        assert_eq!(far.rest().await, "");
+    }
 }
 
 #[tokio::test]
