@@ -34,6 +34,15 @@ impl Hours {
             _ => return,
         };
         let begins = Timestamp::from_millis(now.as_millis() / HOUR * HOUR);
+        // A clock that was far ahead and was set right counted where nobody will look for long.
+        let next = begins.as_millis().saturating_add(HOUR);
+        while self
+            .0
+            .back()
+            .is_some_and(|last| last.begins.as_millis() > next)
+        {
+            self.0.pop_back();
+        }
         match self.0.back_mut() {
             // A clock that went back counts where it was.
             Some(last) if begins <= last.begins => {
@@ -101,5 +110,18 @@ mod tests {
         assert_eq!((day[22].sign_ins, day[22].refusals), (1, 1));
         assert_eq!((day[23].sign_ins, day[23].refusals), (0, 0));
         assert_eq!(hours.0.len(), HOURS);
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_hides_no_day_after_it() {
+        let mut hours = Hours::default();
+        hours.count(&backdoor("admitted"), Timestamp::from_millis(9000 * HOUR));
+        hours.count(&backdoor("admitted"), Timestamp::from_millis(100 * HOUR));
+        hours.count(
+            &backdoor("wrong_password"),
+            Timestamp::from_millis(99 * HOUR),
+        );
+        let day = hours.last_day(Timestamp::from_millis(100 * HOUR));
+        assert_eq!((day[23].sign_ins, day[23].refusals), (1, 1));
     }
 }
