@@ -3,6 +3,7 @@
 use super::{Login, agent};
 use crate::clock::Timestamp;
 use crate::identity::Username;
+use crate::mapping::visible;
 use crate::session::{self, Live, Summary, Visitor, Which};
 use crate::telemetry::audit::rfc3339;
 use crate::web::{Context, FormTargets, Problem, Response, ReturnPath, fields, first, see_other};
@@ -36,6 +37,11 @@ impl Login {
         let Visitor::Known(live) = visitor else {
             return self.sign_in_for_account();
         };
+        // A form may come slowly, and its session may have been ended meanwhile, perhaps by the very
+        // person whose other sessions this form would end.
+        if live.has_ended() {
+            return self.sign_in_for_account();
+        }
         let form = fields(form);
         let username = live.person().username.clone();
         match (first(&form, "which"), first(&form, "handle")) {
@@ -156,7 +162,7 @@ impl Login {
             client => session.client.map(|client| client.to_string()),
             browser => name,
             system,
-            agent => browser,
+            agent => browser.map(visible),
             remembered => session.remembered,
             signed_in => moment(session.signed_in_at),
             last_used => moment(session.last_used),

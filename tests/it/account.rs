@@ -177,6 +177,54 @@ async fn nobody_ends_anothers_session_with_its_handle() {
 }
 
 #[tokio::test]
+async fn who_is_thrown_out_throws_nobody_out_with_a_form_that_was_on_its_way() {
+    let setup = simple("").await;
+    let thief = setup.ana().await;
+    let stolen = list(&setup, Some("ana")).await.remove(0).handle;
+    let mut ana = setup.ana().await;
+    let thrown_out = async {
+        end_one(&mut ana.clone(), &stolen).await.expect(303);
+    };
+    let answer = setup
+        .submit_slowly(&thief, "/sso/account", "which=others", thrown_out)
+        .await;
+    assert!(answer.contains("location: /sso/login"), "{answer}");
+    assert!(is_known(&mut ana).await);
+    assert_eq!(revocations(&setup), [ended("ana", "ana", 1)]);
+}
+
+#[tokio::test]
+async fn a_browsers_name_reorders_no_page() {
+    let setup = simple("").await;
+    let mut ana = setup.browser();
+    let url = ana.home.join("/backdoor").unwrap();
+    let password = crate::support::gateway::PASSWORD.replace(' ', "+");
+    let form = format!("username=ana&password={password}");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("user-agent", "\u{202e}\u{2066}xoferiF<b>"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let answer = ana.send(Method::POST, &url, &headers, form.into()).await;
+    answer.expect(303);
+    let page = ana.get("/sso/account").await.expect(200);
+    let text = page.says("xoferiF&lt;b&gt;").text();
+    assert!(!text.contains(['\u{202e}', '\u{2066}']), "{text}");
+    let text = run(
+        &setup,
+        SessionsAction::List {
+            username: None,
+            json: true,
+        },
+    )
+    .await;
+    assert!(
+        text.contains("xoferiF") && !text.contains('\u{202e}'),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_page_elsewhere_ends_no_session() {
     let setup = simple("").await;
     let mut ana = setup.ana().await;

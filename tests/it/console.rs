@@ -13,8 +13,6 @@ use portcullis::telemetry::audit::Event;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use time::OffsetDateTime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Every page, as far as it can be opened without knowing anything.
 const PAGES: &[&str] = &[
@@ -260,31 +258,15 @@ async fn a_form_of_a_session_that_is_revoked_while_it_comes_does_nothing() {
         .append_pair("username", "ana")
         .append_pair("token", &token)
         .finish();
-    let mut client = TcpStream::connect(setup.running.public_addr())
-        .await
-        .unwrap();
-    let cookie = root.cookie_header(&root.home).unwrap();
-    let head = format!(
-        "POST /sso/admin/identities/forget HTTP/1.1\r\nHost: git.example.com\r\n\
-         Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n\
-         Connection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(head.as_bytes()).await.unwrap();
-    // Whoever asks is recognized by now, and the form is being waited for.
-    let mut begun = Vec::new();
-    while !begun.ends_with(b"\r\n\r\n") {
-        begun.push(client.read_u8().await.unwrap());
-    }
-    assert!(begun.starts_with(b"HTTP/1.1 100"));
-    let which = Which::Username(Username::parse("root").unwrap());
-    let action = SessionsAction::Revoke(which);
-    command::sessions(&setup.config(), action, &setup.clock)
-        .await
-        .unwrap();
-    client.write_all(body.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
+    let revoked = async {
+        let which = Which::Username(Username::parse("root").unwrap());
+        let action = SessionsAction::Revoke(which);
+        command::sessions(&setup.config(), action, &setup.clock)
+            .await
+            .unwrap();
+    };
+    let path = "/sso/admin/identities/forget";
+    let answer = setup.submit_slowly(&root, path, &body, revoked).await;
     assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
     assert!(answer.contains("/sso/login?next="), "{answer}");
     assert!(!orders(&setup).iter().any(|(order, _)| order == "forget"));

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The name that browsers know.
 pub const PUBLIC: &str = "https://git.example.com";
@@ -236,6 +238,37 @@ impl Setup {
 }
 
 impl Setup {
+    /// Sends a form whose body comes only after `meanwhile`, when the gateway knows already who sends
+    /// it and waits for it. Answers all that came back.
+    pub async fn submit_slowly(
+        &self,
+        browser: &Browser,
+        path: &str,
+        body: &str,
+        meanwhile: impl Future<Output = ()>,
+    ) -> String {
+        let at = self.running.public_addr();
+        let mut client = TcpStream::connect(at).await.unwrap();
+        let cookie = browser.cookie_header(&browser.home).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: git.example.com\r\nCookie: {cookie}\r\n\
+             Sec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut begun = Vec::new();
+        while !begun.ends_with(b"\r\n\r\n") {
+            begun.push(client.read_u8().await.unwrap());
+        }
+        assert!(begun.starts_with(b"HTTP/1.1 100"));
+        meanwhile.await;
+        client.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
     /// A gateway with this provider, called `idp`; `extra` goes to the end, where the provider's
     /// own keys go too.
     pub async fn with_provider(provider: &FakeProvider, extra: &str) -> Self {
