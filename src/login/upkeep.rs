@@ -296,6 +296,11 @@ impl Keeper {
             let detail = format!("no provider has the id \"{id}\" any more");
             return Outcome::Unknown("unknown_provider", detail);
         };
+        // The token is a secret between two: an address that took over the id does not see it.
+        if !provider.issues(issuer) {
+            let detail = format!("the provider \"{id}\" is not {issuer:?} any more");
+            return Outcome::Unknown("unknown_provider", detail);
+        }
         if !provider.config().refresh {
             return self.keep(live, live.person().as_ref().clone(), None).await;
         }

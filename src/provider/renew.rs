@@ -32,6 +32,13 @@ impl Renewed {
 }
 
 impl Provider {
+    /// Whether a session of this issuer may be one of this provider's. Before a refresh token is
+    /// sent: the configuration may have given the provider's id to another one since.
+    #[must_use]
+    pub fn issues(&self, issuer: &str) -> bool {
+        issuer::may_respond(&self.config, issuer)
+    }
+
     /// Redeems a refresh token. One that is rotated works once: whoever calls this sees to it that
     /// nobody else does so with the same one.
     ///

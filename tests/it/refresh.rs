@@ -396,6 +396,19 @@ async fn a_session_takes_back_no_name_that_was_forgotten() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_goes_to_no_other_provider_of_the_same_name() {
+    let world = World::impatient("").await;
+    let mut browser = world.sign_in().await;
+    let other = FakeProvider::start().await;
+    let (from, to) = (world.provider.issuer(), other.issuer());
+    world.setup.reload(&from, &to).await.unwrap();
+    world.advance(HOUR);
+    browser.get("/projects").await.expect(303);
+    assert!(other.requests("/token").is_empty());
+    assert_eq!(world.ended(), ["provider_unavailable"]);
+}
+
+#[tokio::test]
 async fn without_a_refresh_token_or_the_wish_nobody_is_asked() {
     let given = World::impatient("refresh = false\n").await;
     let never = World::impatient("").await;
