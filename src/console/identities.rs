@@ -120,7 +120,10 @@ impl Console {
                 };
                 self.done(asked, "identities", notice)
             }
-            Err(error) => self.failed(asked, "identities", &error),
+            Err(error) => {
+                self.not_ordered(asked, "forget", &format!("pins of {told}"), &error);
+                self.failed(asked, "identities", &error)
+            }
         }
     }
 
@@ -176,7 +179,11 @@ impl Console {
         let provider = match identities.find(&subject).await {
             Ok(Some(identity)) => identity.provider,
             Ok(None) => return self.gone(asked, "identities"),
-            Err(error) => return self.failed(asked, "identities", &error),
+            Err(error) => {
+                let told = format!("{:?} of {:?}", subject.subject, subject.issuer);
+                self.not_ordered(asked, "relink", &told, &error);
+                return self.failed(asked, "identities", &error);
+            }
         };
         match identities.relink(&subject, &provider, &username).await {
             Ok(before) => {
@@ -194,7 +201,11 @@ impl Console {
                 };
                 self.done(asked, "identities", notice)
             }
-            Err(error) => self.failed(asked, "identities", &error),
+            Err(error) => {
+                let told = format!("{:?} of {:?}", subject.subject, subject.issuer);
+                self.not_ordered(asked, "relink", &told, &error);
+                self.failed(asked, "identities", &error)
+            }
         }
     }
 }

@@ -322,6 +322,18 @@ impl Console {
         format!("{}/admin{path}", self.parts.pages.prefix())
     }
 
+    /// Writes to the audit log what an administrator wanted, and a store did not do.
+    fn not_ordered(
+        &self,
+        asked: &Asked<'_>,
+        order: &str,
+        detail: &str,
+        error: &dyn std::error::Error,
+    ) {
+        let why = crate::explain::chain(error);
+        self.ordered(asked, order, &format!("{detail}; it failed: {why}"));
+    }
+
     /// Writes to the audit log what an administrator did.
     fn ordered(&self, asked: &Asked<'_>, order: &str, detail: &str) {
         let person = asked.live.person();

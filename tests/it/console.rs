@@ -332,6 +332,24 @@ async fn a_revocation_that_the_store_refuses_is_in_the_audit_log_with_its_reason
     let error = event["error"].as_str().unwrap();
     assert!(error.contains("no such table"), "{error}");
     assert_ne!(ana.get("/sso/me").await.status, 200);
+
+    // The same of other actions.
+    database.execute_batch("DROP TABLE identities").unwrap();
+    for (action, form) in [
+        ("forget", vec![("username", "ana")]),
+        (
+            "relink",
+            vec![("issuer", "i"), ("subject", "s"), ("username", "eve")],
+        ),
+    ] {
+        let form = [form, vec![("token", token.as_str())]].concat();
+        root.submit(&format!("/sso/admin/identities/{action}"), &form)
+            .await
+            .expect(303);
+        let told = orders(&setup).pop().unwrap();
+        assert_eq!(told.0, action);
+        assert!(told.1.contains("it failed: "), "{told:?}");
+    }
 }
 
 #[tokio::test]
