@@ -30,6 +30,9 @@ const AT_ONCE: usize = 32;
 /// Sessions whose flight is under way, waits, or has just failed. More than that go on with what is
 /// known, until they are overdue.
 const MOST: usize = 20_000;
+/// Flights of one person, under way and waiting. Whoever has more sessions that are due at once has a
+/// script, and does not keep everybody else waiting for a place.
+const MOST_EACH: usize = 16;
 /// After a failure, a session's provider is left alone for this long.
 const REST: Duration = Duration::from_secs(30);
 /// A person whose session is overdue waits for this long.
@@ -50,9 +53,16 @@ pub struct Flights(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    sessions: Mutex<HashMap<String, State>>,
+    sessions: Mutex<Board>,
     /// By the provider's id: a slow one takes no place from the others.
     calls: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    sessions: HashMap<String, State>,
+    /// How many of them fly, of each person for whom one does.
+    people: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -91,8 +101,9 @@ impl Default for Flights {
 
 impl Flights {
     /// `overdue`: a failure of a moment ago does not count.
-    fn board(&self, session: &str, now: Timestamp, overdue: bool) -> Boarding {
-        let mut sessions = self.lock();
+    fn board(&self, session: &str, person: &str, now: Timestamp, overdue: bool) -> Boarding {
+        let mut board = self.lock();
+        let Board { sessions, people } = &mut *board;
         match sessions.get(session) {
             Some(State::Flies(flight)) => return Boarding::Joined(Arc::clone(flight)),
             Some(State::Rests(until)) if now < *until && !overdue => return Boarding::Not,
@@ -107,6 +118,13 @@ impl Flights {
                 return Boarding::Not;
             }
         }
+        if people
+            .get(person)
+            .is_some_and(|flying| *flying >= MOST_EACH)
+        {
+            return Boarding::Not;
+        }
+        *people.entry(person.to_owned()).or_default() += 1;
         let (sender, landed) = watch::channel(());
         let flight = Arc::new(Flight {
             landed,
@@ -133,7 +151,7 @@ impl Flights {
             places.close();
         }
         loop {
-            let flying = self.lock().values().find_map(|state| match state {
+            let flying = self.lock().sessions.values().find_map(|state| match state {
                 State::Flies(flight) => Some(flight.landed.clone()),
                 State::Rests(_) => None,
             });
@@ -147,7 +165,7 @@ impl Flights {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
+    fn lock(&self) -> MutexGuard<'_, Board> {
         self.0
             .sessions
             .lock()
@@ -159,6 +177,7 @@ impl Flights {
 struct Landing {
     flights: Flights,
     session: String,
+    person: String,
     rests_until: Option<Timestamp>,
     /// Dropped after the session is off the list, so that who waits for it does not find it there.
     _landed: watch::Sender<()>,
@@ -166,11 +185,16 @@ struct Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut sessions = self.flights.lock();
+        let mut board = self.flights.lock();
+        let Board { sessions, people } = &mut *board;
         match self.rests_until {
             Some(until) => sessions.insert(self.session.clone(), State::Rests(until)),
             None => sessions.remove(&self.session),
         };
+        match people.get_mut(&self.person) {
+            Some(flying) if *flying > 1 => *flying -= 1,
+            _ => drop(people.remove(&self.person)),
+        }
     }
 }
 
@@ -212,11 +236,13 @@ impl Keeper {
             return false;
         };
         let overdue = now >= upkeep.due.plus(self.config.session.stale);
-        let flight = match self.flights.board(&live.handle(), now, overdue) {
+        let person = live.person().username.as_str().to_ascii_lowercase();
+        let flight = match self.flights.board(&live.handle(), &person, now, overdue) {
             Boarding::First(flight, landed) => {
                 let landing = Landing {
                     flights: self.flights.clone(),
                     session: live.handle(),
+                    person,
                     rests_until: None,
                     _landed: landed,
                 };
@@ -502,6 +528,7 @@ mod tests {
         Landing {
             flights: flights.clone(),
             session: session.to_owned(),
+            person: "ana".to_owned(),
             rests_until: None,
             _landed: landed,
         }
@@ -510,17 +537,17 @@ mod tests {
     #[tokio::test]
     async fn a_session_has_one_flight_and_all_see_it_land() {
         let flights = Flights::default();
-        let Boarding::First(_, landed) = flights.board("a", NOW, false) else {
+        let Boarding::First(_, landed) = flights.board("a", "ana", NOW, false) else {
             panic!("nobody was there before");
         };
         let mut waiting = Vec::new();
         for _ in 0..200 {
-            match flights.board("a", NOW, true) {
+            match flights.board("a", "ana", NOW, true) {
                 Boarding::Joined(flight) => waiting.push(flight),
                 _ => panic!("there is one flight"),
             }
         }
-        let Boarding::First(_, other) = flights.board("b", NOW, false) else {
+        let Boarding::First(_, other) = flights.board("b", "ana", NOW, false) else {
             panic!("another session has a flight of its own");
         };
         drop(landing(&flights, "a", landed));
@@ -534,7 +561,7 @@ mod tests {
             assert!(flight.landed.clone().changed().await.is_err());
         }
         assert!(matches!(
-            flights.board("a", NOW, false),
+            flights.board("a", "ana", NOW, false),
             Boarding::First(..)
         ));
         drop(landing(&flights, "b", other));
@@ -543,14 +570,20 @@ mod tests {
     #[test]
     fn a_failure_rests_unless_somebody_has_to_know() {
         let flights = Flights::default();
-        let Boarding::First(_, landed) = flights.board("a", NOW, false) else {
+        let Boarding::First(_, landed) = flights.board("a", "ana", NOW, false) else {
             panic!("nobody was there before");
         };
         let mut failed = landing(&flights, "a", landed);
         failed.rests_until = Some(NOW.plus(REST));
         drop(failed);
-        assert!(matches!(flights.board("a", NOW, false), Boarding::Not));
-        assert!(matches!(flights.board("a", NOW, true), Boarding::First(..)));
+        assert!(matches!(
+            flights.board("a", "ana", NOW, false),
+            Boarding::Not
+        ));
+        assert!(matches!(
+            flights.board("a", "ana", NOW, true),
+            Boarding::First(..)
+        ));
     }
 
     #[tokio::test]
@@ -582,10 +615,31 @@ mod tests {
     }
 
     #[test]
+    fn one_person_with_many_sessions_keeps_nobody_else_waiting() {
+        let flights = Flights::default();
+        let board = |session: &str, person| flights.board(session, person, NOW, true);
+        let mut landings = Vec::new();
+        for n in 0..MOST_EACH {
+            let session = n.to_string();
+            let Boarding::First(_, landed) = board(&session, "ana") else {
+                panic!("there is room for {n}");
+            };
+            landings.push(landing(&flights, &session, landed));
+        }
+        assert!(matches!(board("more", "ana"), Boarding::Not));
+        assert!(matches!(board("0", "ana"), Boarding::Joined(_)));
+        assert!(matches!(board("other", "bob"), Boarding::First(..)));
+        landings.pop();
+        assert!(matches!(board("more", "ana"), Boarding::First(..)));
+        landings.clear();
+        assert_eq!(flights.lock().people.get("ana"), Some(&1), "\"more\" flies");
+    }
+
+    #[test]
     fn the_number_of_flights_is_bounded() {
         let flights = Flights::default();
         let senders: Vec<_> = (0..MOST + 5)
-            .map(|n| flights.board(&n.to_string(), NOW, false))
+            .map(|n| flights.board(&n.to_string(), &n.to_string(), NOW, false))
             .collect();
         let begun = senders
             .iter()
