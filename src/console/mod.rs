@@ -13,6 +13,7 @@
 mod around;
 mod chart;
 mod confirm;
+mod findings;
 mod forms;
 mod identities;
 mod notice;

@@ -2,7 +2,7 @@
 
 use super::chart::chart;
 use super::probes::Health;
-use super::{Asked, Console, moment};
+use super::{Asked, Console, findings, moment};
 use crate::clock::Timestamp;
 use crate::config::{ClientAuth, Kind, SOON_DAYS, Store};
 use crate::provider::Provider;
@@ -171,14 +171,9 @@ fn of_provider(
 ) -> Value {
     let (config, status) = (provider.config(), provider.status());
     let findings = found.map(|found| {
-        let rows = found.iter().map(|finding| {
-            json!({
-                "ok": finding.ok,
-                "what": finding.what,
-                "detail": finding.detail,
-                "remedy": finding.remedy,
-            })
-        });
+        let rows = found
+            .iter()
+            .map(|finding| json!({ "ok": finding.ok, "said": findings::said(finding) }));
         rows.collect::<Vec<_>>()
     });
     // What kind of proof there is says what can run out.

@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct Health {
     /// When.
     pub(super) at: Timestamp,
-    /// Why the store does not answer, if it does not.
+    /// Why the store does not answer, if it does not; empty: not in time.
     pub(super) store: Result<(), String>,
-    /// The upstream's status, or why there is none.
+    /// The upstream's status, or why there is none; empty: not in time.
     pub(super) upstream: Result<u16, String>,
     /// Bitbucket's version, if it says so.
     pub(super) version: Option<String>,
@@ -97,7 +97,8 @@ fn look(
             in_time(around),
             join_all(asked),
         );
-        let late = || "no answer in time".to_owned();
+        // Without a reason, it was not in time; the page has the words.
+        let late = String::new;
         Health {
             at,
             store: store.map_or_else(

@@ -70,7 +70,7 @@ pub async fn online(config: &Config) -> Vec<Finding> {
                 findings.extend(provider.probe().await.into_iter().map(|found| Finding {
                     ok: found.ok,
                     what: format!("{name}: {}: {}", found.what, found.detail),
-                    remedy: (!found.ok).then_some(found.remedy),
+                    remedy: (!found.ok).then(|| found.remedy.to_string()),
                 }));
                 let leaves = config.sign_out.provider_logout && settings.logout;
                 if leaves && settings.logout_returns {

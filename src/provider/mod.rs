@@ -53,6 +53,7 @@ mod response;
 mod said;
 mod salesforce;
 mod seen;
+mod sentence;
 mod sign_out;
 mod subject;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub use error::Error;
 pub use probe::Finding;
 pub use renew::Renewed;
 pub use said::{Call, Said, Token};
+pub use sentence::Sentence;
 pub use sign_out::Farewell;
 
 use crate::clock::{Clock, Timestamp};

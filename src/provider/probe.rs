@@ -6,6 +6,7 @@ use super::fetch::Answer;
 use super::keys::KeySet;
 use super::metadata::Metadata;
 use super::said::Call;
+use super::sentence::Sentence;
 use super::{graph, issuer};
 use crate::clock::Timestamp;
 use crate::config::Fetch;
@@ -22,32 +23,32 @@ pub struct Finding {
     /// What was looked at, in a few words.
     pub what: &'static str,
     /// What was found.
-    pub detail: String,
+    pub detail: Sentence,
     /// What to do about it; empty when nothing is to be done.
-    pub remedy: String,
+    pub remedy: Sentence,
 }
 
 impl Finding {
-    fn good(what: &'static str, detail: impl Into<String>) -> Self {
+    fn good(what: &'static str, detail: impl Into<Sentence>) -> Self {
         Self {
             ok: true,
             what,
             detail: detail.into(),
-            remedy: String::new(),
+            remedy: Sentence::default(),
         }
     }
 
-    fn bad(what: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn bad(what: &'static str, detail: impl Into<Sentence>, remedy: Sentence) -> Self {
         Self {
             ok: false,
             what,
             detail: detail.into(),
-            remedy: remedy.into(),
+            remedy,
         }
     }
 
     fn error(what: &'static str, error: &Error) -> Self {
-        Self::bad(what, chain(error), error.remedy())
+        Self::bad(what, chain(error), error.advice())
     }
 }
 
@@ -84,7 +85,11 @@ impl Provider {
         findings.extend(date.map(|theirs| clock(self.clock.now(), theirs)));
         findings.push(Finding::good(
             "redirect URI",
-            format!("register exactly \"{}\" at the provider", self.redirect_uri),
+            Sentence::new(
+                "finding.says.redirect_uri",
+                "register exactly \"{uri}\" at the provider",
+                [("uri", self.redirect_uri.as_ref())],
+            ),
         ));
         findings
     }
@@ -97,7 +102,9 @@ impl Provider {
         let Some(url) = &self.config.discovery_url else {
             return match Metadata::from_config(&self.config) {
                 Ok(metadata) => {
-                    findings.push(Finding::good("endpoints", "given in the configuration"));
+                    let given =
+                        Sentence::new("finding.says.endpoints", "given in the configuration", []);
+                    findings.push(Finding::good("endpoints", given));
                     Some(metadata)
                 }
                 Err(error) => {
@@ -119,16 +126,24 @@ impl Provider {
                 return None;
             }
         };
-        findings.push(Finding::good(what, format!("\"{url}\" answers")));
+        findings.push(Finding::good(what, answers(url)));
         match Metadata::from_document(&self.config, &document, url) {
             Ok(metadata) => {
                 let issuer = &self.config.issuer;
                 findings.push(Finding::good(
                     "issuer",
                     if issuer::is_template(issuer) {
-                        format!("\"{issuer}\", as configured: each token names its tenant")
+                        Sentence::new(
+                            "finding.says.tenants",
+                            "\"{issuer}\", as configured: each token names its tenant",
+                            [("issuer", issuer)],
+                        )
                     } else {
-                        format!("\"{issuer}\", as configured")
+                        Sentence::new(
+                            "finding.says.issuer",
+                            "\"{issuer}\", as configured",
+                            [("issuer", issuer)],
+                        )
                     },
                 ));
                 Some(metadata)
@@ -159,6 +174,13 @@ impl Provider {
             KeySet::parse(&answer.into_success()?.object()?, url.clone())
         };
         findings.push(match keys.await {
+            Ok(keys) if keys.flaws.is_empty() => {
+                let count = keys.len().to_string();
+                let usable =
+                    Sentence::new("finding.says.keys", "{count} usable", [("count", &count)]);
+                Finding::good("keys", usable)
+            }
+            // Why a key is passed over is said in the log's words.
             Ok(keys) => {
                 let mut detail = format!("{} usable", keys.len());
                 for (id, flaw) in &keys.flaws {
@@ -179,11 +201,19 @@ impl Provider {
         if !offered.is_empty() && !offered.iter().any(|method| method == used) {
             findings.push(Finding::bad(
                 "client authentication",
-                format!(
-                    "\"{used}\" is configured; the provider names {}",
-                    super::said::printable(&offered.join(", "))
+                Sentence::new(
+                    "finding.says.client_auth",
+                    "\"{used}\" is configured; the provider names {offered}",
+                    [
+                        ("used", used),
+                        ("offered", &super::said::printable(&offered.join(", "))),
+                    ],
                 ),
-                "set client_auth to one that the provider names",
+                Sentence::new(
+                    "finding.remedy.client_auth",
+                    "set client_auth to one that the provider names",
+                    [],
+                ),
             ));
         }
     }
@@ -201,8 +231,16 @@ impl Provider {
             {
                 findings.push(Finding::bad(
                     "fetch",
-                    format!("\"{name}\" needs the scope \"{first}\", which is not asked for"),
-                    format!("add \"{first}\" to scopes"),
+                    Sentence::new(
+                        "finding.says.scope",
+                        "\"{fetch}\" needs the scope \"{scope}\", which is not asked for",
+                        [("fetch", name), ("scope", first)],
+                    ),
+                    Sentence::new(
+                        "finding.remedy.scope",
+                        "add \"{scope}\" to scopes",
+                        [("scope", first)],
+                    ),
                 ));
             }
         }
@@ -213,7 +251,7 @@ impl Provider {
         let what = "Microsoft Graph";
         let url = graph::address(&self.config.graph_url);
         match self.http.get(Call::Graph, &url).await {
-            Ok(_) => Finding::good(what, format!("\"{}\" answers", self.config.graph_url)),
+            Ok(_) => Finding::good(what, answers(&self.config.graph_url)),
             Err(error) => Finding::error(what, &error),
         }
     }
@@ -230,11 +268,16 @@ impl Provider {
         *date = answer.as_ref().ok().and_then(Answer::date);
         findings.push(match answer {
             Ok(_) | Err(Error::Redirected { .. }) => {
-                Finding::good("token endpoint", format!("\"{}\" answers", metadata.token))
+                Finding::good("token endpoint", answers(&metadata.token))
             }
             Err(error) => Finding::error("token endpoint", &error),
         });
     }
+}
+
+fn answers(url: impl std::fmt::Display) -> Sentence {
+    let url = url.to_string();
+    Sentence::new("finding.says.answers", "\"{url}\" answers", [("url", &url)])
 }
 
 /// The word in `fetch`, and the scopes of which one is enough. Graph's are none: an application has
@@ -260,9 +303,17 @@ fn clock(ours: Timestamp, theirs: Timestamp) -> Finding {
     let what = "clock";
     let (ahead, behind) = (ours.since(theirs), theirs.since(ours));
     let detail = if behind.as_secs() > 0 {
-        format!("{} s behind the provider's", behind.as_secs())
+        Sentence::new(
+            "finding.says.clock_behind",
+            "{seconds} s behind the provider's",
+            [("seconds", &behind.as_secs().to_string())],
+        )
     } else {
-        format!("{} s ahead of the provider's", ahead.as_secs())
+        Sentence::new(
+            "finding.says.clock_ahead",
+            "{seconds} s ahead of the provider's",
+            [("seconds", &ahead.as_secs().to_string())],
+        )
     };
     if ahead.max(behind) <= TOLERABLE_CLOCK_DIFFERENCE {
         Finding::good(what, detail)
@@ -270,7 +321,11 @@ fn clock(ours: Timestamp, theirs: Timestamp) -> Finding {
         Finding::bad(
             what,
             detail,
-            "synchronize this machine's clock: tokens are refused beyond 60 s",
+            Sentence::new(
+                "finding.remedy.clock",
+                "synchronize this machine's clock: tokens are refused beyond 60 s",
+                [],
+            ),
         )
     }
 }

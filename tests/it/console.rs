@@ -686,6 +686,96 @@ async fn the_overview_shows_how_everything_is_and_asks_seldom() {
         .says("another one was accepted since");
 }
 
+/// A page of the console in a language.
+async fn in_language(browser: &mut Browser, path: &str, language: &str) -> Answer {
+    let url = format!("{PUBLIC}{path}").parse().unwrap();
+    let fields = [
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-site", "same-origin"),
+        ("accept-language", language),
+    ];
+    let answer = browser.send(Method::GET, &url, &fields, Bytes::new()).await;
+    let found = answer.header("content-language").map(str::to_owned);
+    assert_eq!(found.as_deref(), Some(language), "{path}");
+    answer.says(&format!("<html lang=\"{language}\""))
+}
+
+#[tokio::test]
+async fn an_administrator_reads_the_overview_in_their_language() {
+    let (mut provider, setup) = setup("").await;
+    let mut root = setup.signed_in("root").await;
+    let issuer = provider.issuer().to_string();
+    let page = in_language(&mut root, "/sso/admin/", "de")
+        .await
+        .expect(200);
+    let german = [
+        "<h1>Übersicht</h1>",
+        "Sie sind als root angemeldet.",
+        "Zuletzt abgelehntes Neuladen",
+        "im Arbeitsspeicher",
+        "scharf geschaltet",
+        "Schlüssel: verwendbar: 1",
+        "registrieren Sie beim Anbieter genau „",
+        "Anmeldungen: 1. Ablehnungen: 0.",
+    ];
+    german
+        .into_iter()
+        .fold(page, |page, part| page.says(part))
+        .says(&issuer);
+    let page = in_language(&mut root, "/sso/admin/", "ja")
+        .await
+        .expect(200);
+    let japanese = [
+        "<h1>概要</h1>",
+        "root としてサインインしています。",
+        "最後に拒否された再読み込み",
+        "鍵: 使用可能: 1",
+        "をこのとおりに登録してください",
+        "過去 24 時間",
+    ];
+    japanese
+        .into_iter()
+        .fold(page, |page, part| page.says(part))
+        .says(&issuer);
+
+    // What to do about a provider that is down is said too; why it is down, as the log says it.
+    provider.stop().await;
+    setup.advance(31);
+    let page = in_language(&mut root, "/sso/admin/", "de")
+        .await
+        .expect(200);
+    page.says("Discovery: <span lang=\"en\"")
+        .says("<strong>prüfen Sie Namensauflösung, Firewall");
+}
+
+#[tokio::test]
+async fn no_page_of_the_console_lacks_a_value_in_any_language() {
+    let (_provider, setup) = setup("").await;
+    setup.sign_in(&mut setup.browser()).await.expect(200);
+    let mut root = setup.signed_in("root").await;
+    for language in ["en", "de", "fr", "es", "ja", "tr"] {
+        let more = [
+            "/sso/admin/sessions?username=%3C",
+            "/sso/admin/sessions?username=nobody",
+            "/sso/admin/identities/forget?username=ana",
+        ];
+        for path in PAGES.iter().chain(SESSION_PAGES).chain(&more) {
+            let text = in_language(&mut root, path, language)
+                .await
+                .expect(200)
+                .text();
+            // Escaped twice, or a name that no value took the place of.
+            assert!(!text.contains("&amp;#x2f;"), "{language} {path}");
+            let name = text.split('{').skip(1).any(|rest| {
+                let name = rest.split('}').next().unwrap_or_default();
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            });
+            assert!(!name, "{language} {path}: {text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_overview_shows_when_certificate_and_secret_of_a_provider_end() {
     const DAY: u64 = 86_400;

@@ -243,6 +243,10 @@ async function translated(locale) {
     }
     await visit.sign_in();
     await visit.look_at(`${locale}-account`, `${choice}/sso/account`);
+    for (const path of ['', 'sessions', 'sign-ins', 'identities', 'tests', 'configuration']) {
+      await visit.look_at(`${locale}-console-${path || 'overview'}`, `${choice}/sso/admin/${path}`);
+      check(await visit.page.locator('html').getAttribute('lang') === locale, `${locale}: the console speaks another language`);
+    }
     await visit.end();
   }
 }

@@ -42,7 +42,8 @@ fn none(missing: &BTreeSet<String>, what: &str) {
 fn every_code_and_key_that_code_uses_has_words() {
     let english = texts().english;
     let told = Regex::new(r#"told\(\s*[^"()]*(?:\([^()]*\))?[^"()]*"([a-z0-9_]+)""#).unwrap();
-    let key = Regex::new(r#""((?:action|cause|page)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*)""#).unwrap();
+    let key =
+        Regex::new(r#""((?:action|cause|finding|page)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*)""#).unwrap();
     let mut missing = BTreeSet::new();
     for (path, text) in all("rs") {
         let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
@@ -236,4 +237,161 @@ fn braces_that_name_nothing_are_braces() {
         assert_eq!(back, text);
     }
     assert_eq!(names("{{a}{b_c}}").collect::<Vec<_>>(), ["a", "b_c"]);
+}
+
+/// The English sentences of code that pages say too: as code has them, and as `en.toml` does.
+#[test]
+fn what_terminals_and_pages_say_is_the_same_in_english() {
+    let english = texts().english;
+    let said = Regex::new(r#"Sentence::new\(\s*"(finding\.[a-z_.]+)",\s*"((?:[^"\\]|\\.)*)""#);
+    let said = said.unwrap();
+    let mut different = BTreeSet::new();
+    let mut count = 0;
+    for (path, text) in all("rs") {
+        for found in said.captures_iter(&text) {
+            count += 1;
+            let words = found[2].replace("\\\"", "\"");
+            if english.get(&found[1]) != Some(&words) {
+                different.insert(format!("{}: {words} ({path})", &found[1]));
+            }
+        }
+    }
+    assert!(count > 20, "{count}");
+    none(&different, "en.toml says it another way");
+}
+
+/// Every call of `t` with a key of its own in a template: the key, and what follows it.
+fn calls(template: &str) -> Vec<(String, String)> {
+    let call = Regex::new(r#"\bt\(\s*["']([a-z0-9_.]+)["']((?:[^()]|\([^()]*\))*)\)"#).unwrap();
+    call.captures_iter(template)
+        .map(|found| (found[1].to_owned(), found[2].to_owned()))
+        .collect()
+}
+
+#[test]
+fn templates_give_a_text_every_value_that_it_names() {
+    let english = texts().english;
+    let product = product_values();
+    let mut missing = BTreeSet::new();
+    for (path, text) in all("html") {
+        for (key, given) in calls(&text) {
+            let text = english.get(&key).map_or("", String::as_str);
+            for name in names(text).filter(|name| !product.contains(*name)) {
+                if !given.contains(&format!("{name}=")) {
+                    missing.insert(format!("{key}: {name} ({path})"));
+                }
+            }
+        }
+    }
+    none(&missing, "values that a template does not give");
+}
+
+#[test]
+fn every_text_of_a_page_is_said_somewhere() {
+    let mut said: String = all("html").into_iter().map(|(_, text)| text).collect();
+    said.extend(all("rs").into_iter().map(|(_, text)| text));
+    let english = texts().english;
+    let own = ["page.", "action.", "cause.", "finding."];
+    let unused = english.keys().filter(|key| {
+        own.iter().any(|prefix| key.starts_with(prefix)) && !said.contains(&format!("\"{key}\""))
+    });
+    none(&unused.cloned().collect(), "texts that nothing says");
+}
+
+/// What a template says by itself: text between tags, words in attributes that are read to people,
+/// and words that an expression chooses. What stands in `code` is no word but a name or a command.
+fn own_words(template: &str) -> BTreeSet<String> {
+    let is_word = |text: &str| text.chars().any(char::is_alphabetic);
+    // Attributes for a tag of `layout.html`.
+    let shape = Regex::new(r"(?s)\{% block shape %\}.*?\{% endblock %\}").unwrap();
+    let template = &shape.replace_all(template, "");
+    let mut found = BTreeSet::new();
+    let literal = Regex::new(r#""[^"]*"|'[^']*'"#).unwrap();
+    let key = Regex::new(r#"\bt\(\s*(?:"[^"]*"|'[^']*')"#).unwrap();
+    let expression = Regex::new(r"(?s)\{\{(.*?)\}\}").unwrap();
+    // A key of the configuration, as a text's value.
+    let setting = Regex::new(r#"^["'][a-z0-9]+(?:_[a-z0-9]+)+["']$"#).unwrap();
+    for spoken in expression.captures_iter(template) {
+        let without_keys = key.replace_all(&spoken[1], "t(");
+        let literals = literal.find_iter(&without_keys);
+        found.extend(
+            literals
+                .map(|it| it.as_str().to_owned())
+                .filter(|it| is_word(it) && !setting.is_match(it)),
+        );
+    }
+    let statement = Regex::new(r"(?s)\{%(.*?)%\}").unwrap();
+    let a_code = Regex::new(r#"^["'][a-z0-9_./-]*["']$"#).unwrap();
+    for done in statement.captures_iter(template) {
+        let literals = literal.find_iter(&done[1]);
+        found.extend(
+            literals
+                .map(|it| it.as_str().to_owned())
+                .filter(|it| !a_code.is_match(it)),
+        );
+    }
+    let markup = Regex::new(r"(?s)\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}").unwrap();
+    let plain = markup.replace_all(template, "");
+    let tag = Regex::new(r#"(?s)<!?/?[a-zA-Z](?:[^<>"]|"[^"]*")*>"#).unwrap();
+    let read = r#"(?s)\s(?:alt|title|placeholder|label|aria-label|aria-description|aria-roledescription|aria-valuetext)="([^"]*)""#;
+    let read = Regex::new(read).unwrap();
+    let button =
+        Regex::new(r#"(?s)<input[^>]*type="(?:submit|button|reset)"[^>]*value="[^"]+"#).unwrap();
+    for tag in tag.find_iter(&plain) {
+        let values = read.captures_iter(tag.as_str()).map(|it| it[1].to_owned());
+        found.extend(values.filter(|it| is_word(it)));
+        if button.is_match(tag.as_str()) {
+            found.insert(tag.as_str().to_owned());
+        }
+    }
+    let code = Regex::new(r"(?s)<code>.*?</code>").unwrap();
+    let plain = code.replace_all(&plain, "");
+    let text = tag.replace_all(&plain, "\n");
+    found.extend(
+        text.lines()
+            .map(|it| it.trim().to_owned())
+            .filter(|it| is_word(it)),
+    );
+    found
+}
+
+#[test]
+fn no_template_holds_words_of_its_own() {
+    let mut found = BTreeSet::new();
+    let templates = all("html");
+    assert!(templates.len() >= 20, "{}", templates.len());
+    for (path, text) in templates {
+        let words = own_words(&text).into_iter();
+        found.extend(words.map(|words| format!("{words} ({path})")));
+    }
+    none(&found, "words outside of t(...)");
+}
+
+#[test]
+fn words_are_found_wherever_a_template_may_hold_them() {
+    #[track_caller]
+    fn check(template: &str, words: &[&str]) {
+        let found = own_words(template);
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), words);
+    }
+    check("<p>Hello</p>", &["Hello"]);
+    check("<p>{{ name }}, こんにちは</p>", &[", こんにちは"]);
+    check("{% if a == \"one\" %}yes{% endif %}", &["yes"]);
+    check("<a aria-label=\"Next {{ n }}\">{{ n }}</a>", &["Next "]);
+    check("<img src=\"logo\" alt=\"Logo\">", &["Logo"]);
+    check("{{ client or \"not known\" }}", &["\"not known\""]);
+    check("{{ t(\"a.b\", c=d or 'Nobody') }}", &["'Nobody'"]);
+    check("{% set word = \"Not known\" %}", &["\"Not known\""]);
+    check(
+        "<input type=\"submit\" value=\"Go\">",
+        &["<input type=\"submit\" value=\"Go\">"],
+    );
+    check(
+        "{# a remark #}<b>{{ t(\"a.b\") }}</b>: 1, <code>ls -l</code>",
+        &[],
+    );
+    check(
+        "<input type=\"hidden\" value=\"all\">{{ xs|join(\", \") }}",
+        &[],
+    );
 }
