@@ -390,6 +390,7 @@ fn words_are_found_wherever_a_template_may_hold_them() {
         "{# a remark #}<b>{{ t(\"a.b\") }}</b>: 1, <code>ls -l</code>",
         &[],
     );
+    check("{{ t(\"a.b\", key=\"a_setting\") }}", &[]);
     check(
         "<input type=\"hidden\" value=\"all\">{{ xs|join(\", \") }}",
         &[],
