@@ -68,6 +68,7 @@ impl Login {
         if own {
             self.end_upstream_session(context).await;
             super::set_cookies(&mut response, [&self.parts.sessions.removal()]);
+            super::set_cookies(&mut response, &self.remember_leaving());
             super::set_cookies(&mut response, &self.leftovers);
         }
         response

@@ -45,6 +45,12 @@ impl Login {
         cookies::all(&context.headers, &left).next().is_some()
     }
 
+    /// Whether signing in without being asked would undo a sign-out: one in this browser, or one from
+    /// elsewhere of the session with which this browser still comes.
+    pub(super) fn was_signed_out(&self, context: &Context) -> bool {
+        self.has_just_left(context) || self.parts.sessions.were_ended(&context.headers)
+    }
+
     /// Sent to our own pages alone, so that Bitbucket never sees it.
     fn habit(&self, name: &str, value: &str, secs: u64) -> Option<HeaderValue> {
         let server = &self.config.server;

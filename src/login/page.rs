@@ -69,7 +69,7 @@ impl Login {
         }
         let automatic = self.config.sign_in.automatic(&self.config.providers);
         match automatic.and_then(|id| self.provider(id)) {
-            Some(provider) if first(&query, "choose").is_none() && !self.has_just_left(context) => {
+            Some(provider) if first(&query, "choose").is_none() && !self.was_signed_out(context) => {
                 self.go_on(context, provider.config(), &options)
             }
             _ => self.choice(context, StatusCode::OK, &options, &Typed::default()),

@@ -62,16 +62,19 @@ impl Login {
         if let Visitor::Known(_) = visitor {
             return self.sign_out_page(context, visitor);
         }
-        if let Some(elsewhere) = self.landing() {
-            return see_other(elsewhere.as_str());
-        }
-        self.parts.pages.render(
-            context,
-            "signed-out.html",
-            StatusCode::OK,
-            FormTargets::Nowhere,
-            context! {},
-        )
+        let mut response = match self.landing() {
+            Some(elsewhere) => see_other(elsewhere.as_str()),
+            None => self.parts.pages.render(
+                context,
+                "signed-out.html",
+                StatusCode::OK,
+                FormTargets::Nowhere,
+                context! {},
+            ),
+        };
+        // Once more: the provider may have kept the person longer than the first one lives.
+        super::set_cookies(&mut response, &self.remember_leaving());
+        response
     }
 
     /// `GET {prefix}/me`: who this is, for scripts and for people who wonder.

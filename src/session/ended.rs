@@ -83,27 +83,49 @@ struct End {
     at: Timestamp,
     /// Whether the store has deleted it.
     deleted: bool,
+    /// Whether it ended by itself, at one of its limits.
+    expired: bool,
 }
 
 impl Ended {
     /// Notes an end, before anything else happens to the session.
     pub(super) fn note(&self, id: Id, now: Timestamp) {
-        self.insert(id, now, false);
+        self.insert(End {
+            id,
+            at: now,
+            deleted: false,
+            expired: false,
+        });
     }
 
-    /// Notes the end of one that the store does not have any more, or is about to delete by itself.
+    /// Notes the end of one that the store does not have any more.
     pub(super) fn note_gone(&self, id: Id, now: Timestamp) {
-        self.insert(id, now, true);
+        self.insert(End {
+            id,
+            at: now,
+            deleted: true,
+            expired: false,
+        });
     }
 
-    fn insert(&self, id: Id, at: Timestamp, deleted: bool) {
+    /// Notes the end of one that came to a limit, which the store is about to delete by itself.
+    pub(super) fn note_expired(&self, id: Id, now: Timestamp) {
+        self.insert(End {
+            id,
+            at: now,
+            deleted: true,
+            expired: true,
+        });
+    }
+
+    fn insert(&self, end: End) {
         let mut ended = self.lock();
         if ended.len() >= MOST {
             ended.retain(|_, end| !end.deleted);
         }
         // Full of sessions that the store refuses to delete: the others wait for the next sweep.
         if ended.len() < MOST {
-            ended.insert(name(&id), End { id, at, deleted });
+            ended.insert(name(&end.id), end);
         }
     }
 
@@ -145,6 +167,12 @@ impl Ended {
 
     pub(super) fn contains(&self, id: &Id) -> bool {
         self.lock().contains_key(&name(id))
+    }
+
+    /// Whether somebody has ended this one a moment ago.
+    pub(super) fn was_ended(&self, id: &Id) -> bool {
+        let ended = self.lock();
+        ended.get(&name(id)).is_some_and(|end| !end.expired)
     }
 
     pub(super) fn is_over(&self, mark: Mark) -> bool {
@@ -198,6 +226,16 @@ mod tests {
         ended.sweep(now.plus(Duration::from_secs(600)));
         assert!(!ended.contains(&gone));
         assert_eq!(ended.undeleted(), [stuck]);
+    }
+
+    #[test]
+    fn what_came_to_a_limit_was_ended_by_nobody() {
+        let (ended, now) = (Ended::default(), Timestamp::from_secs(1000));
+        let (revoked, expired) = (id(), id());
+        ended.note_gone(revoked, now);
+        ended.note_expired(expired, now);
+        assert!(ended.was_ended(&revoked));
+        assert!(ended.contains(&expired) && !ended.was_ended(&expired));
     }
 
     #[test]

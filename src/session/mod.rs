@@ -329,6 +329,16 @@ impl Sessions {
         }
     }
 
+    /// Whether this browser comes with a session that somebody has just ended: its person elsewhere,
+    /// an administrator, or the provider. One that came to a limit is none.
+    #[must_use]
+    pub fn were_ended(&self, headers: &HeaderMap) -> bool {
+        let ended = &self.shared.ended;
+        self.rules
+            .identifiers(headers)
+            .any(|id| ended.was_ended(&id.stored()))
+    }
+
     /// What open streams listen to.
     #[must_use]
     pub fn endings(&self) -> Endings {
@@ -372,7 +382,7 @@ impl Sessions {
                 .is_some();
             if over {
                 live.finish();
-                shared.ended.note_gone(live.stored(), now);
+                shared.ended.note_expired(live.stored(), now);
             }
             // Of one that is over, the store may still believe that it goes on, if the limits have
             // changed; with its true end written, it goes with the others below.

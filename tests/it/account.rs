@@ -346,6 +346,21 @@ async fn check_cut(request: &str, answer: &'static str) {
 }
 
 #[tokio::test]
+async fn whom_an_administrator_signs_out_is_not_signed_in_again_without_being_asked() {
+    let setup = simple("").await;
+    let mut ana = setup.ana().await;
+    let which = Which::Username(Username::parse("ana").unwrap());
+    run(&setup, SessionsAction::Revoke(which)).await;
+    let page = ana.follow("/dashboard").await.expect(200);
+    assert_eq!(page.url.path(), "/sso/login");
+    let mut root = setup.signed_in("root").await;
+    run(&setup, SessionsAction::Revoke(Which::All)).await;
+    root.get("/sso/login").await.expect(200);
+    // Whoever was never here goes on as ever.
+    setup.browser().get("/sso/login").await.expect(303);
+}
+
+#[tokio::test]
 async fn an_open_websocket_of_a_revoked_session_is_cut() {
     check_cut(
         "GET /live HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",

@@ -280,6 +280,31 @@ async fn without_a_name_only_the_providers_own_page_signs_the_browser_out() {
 }
 
 #[tokio::test]
+async fn a_sign_out_at_the_provider_is_not_undone_by_the_next_page() {
+    let world = World::new().await;
+    let mut ana = world.sign_in("1", "ana", "s-1").await;
+    let mut eva = world.sign_in("2", "eva", "s-2").await;
+    let mut leo = world.sign_in("3", "leo", "s-3").await;
+    let token = world.provider.logout_token(about(Some("1"), None));
+    world.logout(&token).await.expect(200);
+    let issuer = world.provider.issuer();
+    let named = [("iss", issuer.as_str()), ("sid", "s-2")];
+    let mut frame = world.setup.browser();
+    world.front_channel(&mut frame, &named, &[]).await;
+    let page = format!("{}/logout", world.provider.origin());
+    let headers = [("referer", page.as_str())];
+    world.front_channel(&mut leo, &[], &headers).await;
+    assert!(leo.cookie("portcullis-left").is_some());
+    // The provider of these tests asks nobody who they are: whoever gets there is signed in.
+    for browser in [&mut ana, &mut eva, &mut leo] {
+        let page = browser.follow("/dashboard").await.expect(200);
+        assert_eq!(page.url.path(), "/sso/login");
+        assert_eq!(page.header("refresh"), None);
+        assert!(!is_known(browser).await);
+    }
+}
+
+#[tokio::test]
 async fn one_provider_does_not_end_the_sessions_of_another() {
     let provider = FakeProvider::start().await;
     let toml = base() + &provider_table(&provider, "idp") + &provider_table(&provider, "twin");

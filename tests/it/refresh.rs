@@ -190,6 +190,9 @@ async fn who_is_refused_is_out() {
     assert_eq!(answer.location().path(), "/sso/login");
     assert_eq!(world.ended(), ["renewal_refused"]);
     assert!(!is_known(&mut browser).await);
+    // And stays out, until the person chooses to sign in.
+    let page = browser.follow("/projects").await.expect(200);
+    assert_eq!(page.url.path(), "/sso/login");
 }
 
 #[tokio::test]

@@ -84,6 +84,21 @@ async fn the_signed_out_page_does_not_sign_in_again() {
 }
 
 #[tokio::test]
+async fn who_comes_back_late_from_the_providers_sign_out_is_not_signed_in_again() {
+    let provider = FakeProvider::start().await;
+    let extra = "[sign_out]\nredirect_to = \"/\"\n";
+    let setup = Setup::with_provider(&provider, extra).await;
+    let mut ana = setup.browser();
+    setup.sign_in(&mut ana).await.expect(200);
+    ana.submit("/sso/logout", &[]).await.expect(303);
+    // More than a minute at a question of the provider's.
+    ana.drop_cookie("portcullis-left");
+    let page = ana.follow("/sso/signed-out").await.expect(200);
+    assert_eq!(page.url.path(), "/sso/login");
+    assert!(!is_known(&mut ana).await);
+}
+
+#[tokio::test]
 async fn a_sign_out_while_the_provider_is_down_ends_the_local_session() {
     let mut provider = FakeProvider::start().await;
     let setup = Setup::with_provider(&provider, "").await;
