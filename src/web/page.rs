@@ -145,10 +145,7 @@ impl Pages {
         let frame = self.frame(language, reader.id().as_str());
         let values = context! { ..values, ..frame };
         let render = |engine: &Environment<'static>| {
-            let text = engine
-                .get_template(template)
-                .and_then(|page| page.render(values.clone()));
-            text.inspect_err(|error| {
+            templates::rendered(engine, template, values.clone()).inspect_err(|error| {
                 let error: &dyn std::error::Error = error;
                 tracing::error!(template, error, "a page could not be rendered");
             })
@@ -632,6 +629,11 @@ mod tests {
             "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}",
             "t/login.html:1: ",
         );
+        refused(
+            "login.html",
+            "{% for a in range(9999) %}{{ request_id * 10000 }}{% endfor %}",
+            "t/login.html:0: failed to write output: the page is longer than 16 MiB",
+        );
         refused("error.html", "{% include 'error.html' %}", "t/error.html:");
         refused("layout.html", "{{ 1/0 }}", "t/layout.html:1: ");
     }
@@ -655,6 +657,74 @@ mod tests {
                 .starts_with("default-src 'none'; style-src 'self';")
         );
         assert!(text(page).ends_with("<p>&lt;b&gt;</p>"));
+    }
+
+    #[test]
+    fn a_template_reaches_nothing_but_its_page() {
+        for hostile in [
+            "{% include '/etc/passwd' %}",
+            "{% include '../../etc/passwd' %}",
+            "{% extends 'file:///etc/passwd' %}",
+            "{% import '/proc/self/environ' as e %}{{ e }}",
+            "{{ ''.__class__.__mro__ }}",
+            "{{ username.constructor }}",
+            "{{ self.__init__() }}",
+            "{{ t.__globals__ }}",
+            "{{ environ }}",
+            "{{ config.session.keys }}",
+            "{{ texts }}",
+            "{{ t('../en') }}",
+            "{{ t(username) }}",
+            "{{ env('HOME') }}",
+            "{{ open('/etc/passwd') }}",
+            "{{ username.system('id') }}",
+            "{{ username|attr('__class__') }}",
+            "{{ 'x' * 10000000000 }}",
+            "{{ range(10000000000) }}",
+            "{{ [1] * 10000000000 }}",
+            "{% for a in range(99999) %}{{ username * 10000 }}{% endfor %}",
+            "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}",
+            "{% for a in range(9999) recursive %}{{ loop(range(9999)) }}{% endfor %}",
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "{% block a %}{{ self.a() }}{% endblock %}",
+        ] {
+            branded(&template("sign-out.html", hostile)).expect_err(hostile);
+        }
+    }
+
+    #[test]
+    fn a_careless_template_meets_the_same_policy() {
+        let policy = |pages: &Pages, username: &str| {
+            let values = context! { username, back => "/" };
+            let forms = FormTargets::Gateway;
+            let page = pages.render(asks("en"), "sign-out.html", StatusCode::OK, forms, values);
+            assert_eq!(page.headers()[header::X_FRAME_OPTIONS], "DENY");
+            let policy = page.headers()[header::CONTENT_SECURITY_POLICY].clone();
+            (policy, text(page))
+        };
+        let (strict, _) = policy(&pages(), "ana");
+        for careless in [
+            "<p title={{ username }}>",
+            "<script>var name = \"{{ username }}\"</script>",
+            "<script>{{ username }}</script>",
+            "<style>{{ username }}</style><p style=\"{{ username }}\">",
+            "<a href=\"{{ username }}\">",
+            "<a onclick=\"{{ username }}\">",
+            "<iframe src=\"https://evil.example\"></iframe><base href=\"https://evil.example\">",
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"script-src *\">",
+            "<form action=\"https://evil.example\"><input name=\"password\"></form>",
+            "<link rel=\"stylesheet\" href=\"https://evil.example/x.css\">",
+            "{{ username|safe }}",
+            "{% autoescape false %}{{ username }}{% endautoescape %}",
+        ] {
+            let pages = branded(&template("sign-out.html", careless)).unwrap();
+            let (found, _) = policy(&pages, "javascript:alert(1)");
+            assert_eq!(found, strict, "{careless}");
+        }
+        // What a person is called is no template, also where a template shows it as it is.
+        let pages = branded(&template("sign-out.html", "{{ username|safe }}")).unwrap();
+        let (_, page) = policy(&pages, "{{ 7 * 7 }}{% include 'x' %}{username}");
+        assert_eq!(page, "{{ 7 * 7 }}{% include 'x' %}{username}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::word::Word;
 use crate::config::Source;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ const CONSOLE: [(&str, &str); 12] = [
 
 /// Steps that a page may take. The longest built-in page, with a thousand claims, takes a tenth.
 const FUEL: u64 = 2_000_000;
+/// Bytes that a page may have. Steps alone do not bound them: one step can write a long text.
+const MAX_PAGE: usize = 16 * 1024 * 1024;
 /// How deep includes and macros may go.
 const DEPTH: usize = 50;
 
@@ -143,6 +146,49 @@ pub(super) fn environment(
     Ok(engine)
 }
 
+/// A page, or the error of its template.
+pub(super) fn rendered(
+    engine: &Environment<'static>,
+    template: &str,
+    values: Value,
+) -> Result<String, Error> {
+    let mut page = Page::default();
+    let result = engine
+        .get_template(template)?
+        .render_captured_to(values, &mut page)
+        .map(drop);
+    if page.is_full {
+        let reason = format!("the page is longer than {} MiB", MAX_PAGE >> 20);
+        return Err(Error::new(ErrorKind::WriteFailure, reason));
+    }
+    result?;
+    // Pieces of text, one after another, are a text.
+    String::from_utf8(page.bytes)
+        .map_err(|error| Error::new(ErrorKind::WriteFailure, "no UTF-8").with_source(error))
+}
+
+/// What is written of a page, up to [`MAX_PAGE`].
+#[derive(Default)]
+struct Page {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Page {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if more.len() > MAX_PAGE.saturating_sub(self.bytes.len()) {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Renders every template with values as pages have them, in one language. A value that no page has
 /// is a mistake here, and empty when serving.
 ///
@@ -159,10 +205,7 @@ pub(super) fn try_all(
     for (name, _) in BUILT_IN {
         for sample in samples(name, "sample") {
             let values = context! { ..sample, ..frame.clone() };
-            strict
-                .get_template(name)
-                .and_then(|page| page.render(values))
-                .map_err(|error| broken(name, more, &error))?;
+            rendered(&strict, name, values).map_err(|error| broken(name, more, &error))?;
         }
     }
     Ok(())
