@@ -13,12 +13,13 @@ const MAX_TEXT: u64 = 64 * 1024;
 /// Files in a directory of templates or languages.
 const MAX_FILES: usize = 100;
 /// What a directory of templates may hold. Named here so that a new one is noticed at once.
-const TEMPLATES: [&str; 7] = [
+const TEMPLATES: [&str; 8] = [
     "layout.html",
     "login.html",
     "error.html",
     "sign-out.html",
     "signed-out.html",
+    "account.html",
     "backdoor.html",
     "test.html",
 ];

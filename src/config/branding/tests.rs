@@ -129,7 +129,9 @@ fn templates_are_read_and_a_new_one_is_noticed() {
     let loaded = tried.loaded();
     assert_eq!(loaded.config.branding.templates.len(), 1);
     assert_eq!(loaded.config.branding.style.as_deref(), Some("y"));
-    assert!(loaded.files.contains(&tried.path("t/error.html")));
+    for page in ["t/error.html", "t/account.html"] {
+        assert!(loaded.files.contains(&tried.path(page)), "{page}");
+    }
     let missing = Try::new("[branding]\ntemplates_dir = \"t\"");
     assert!(missing.problems().contains("cannot read \"t\""));
 }
