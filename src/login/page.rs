@@ -51,7 +51,7 @@ impl Login {
         let options = Options {
             next: &next,
             login_hint: None,
-            remember: self.wants_to_be_remembered(&query),
+            remember: self.wants_to_be_remembered(context, &query),
         };
         if let Some(typed) = first(&query, "email")
             && !self.config.sign_in.rules.is_empty()
@@ -69,7 +69,9 @@ impl Login {
         }
         let automatic = self.config.sign_in.automatic(&self.config.providers);
         match automatic.and_then(|id| self.provider(id)) {
-            Some(provider) if first(&query, "choose").is_none() && !self.was_signed_out(context) => {
+            Some(provider)
+                if first(&query, "choose").is_none() && !self.was_signed_out(context) =>
+            {
                 self.go_on(context, provider.config(), &options)
             }
             _ => self.choice(context, StatusCode::OK, &options, &Typed::default()),

@@ -34,7 +34,7 @@ impl Login {
             return self.looping(context, &next);
         }
         let config = provider.config();
-        let remember = self.wants_to_be_remembered(&query);
+        let remember = self.wants_to_be_remembered(context, &query);
         // The page's own e-mail field comes along when somebody fills it in and presses a button.
         let login_hint = hint(first(&query, "login_hint")).or(hint(first(&query, "email")));
         let start = match provider
@@ -77,9 +77,16 @@ impl Login {
         response
     }
 
-    /// Whether the box is ticked, and there is one.
-    pub(super) fn wants_to_be_remembered(&self, query: &[(String, String)]) -> bool {
-        self.remember.is_some() && first(query, "remember") == Some("1")
+    /// Whether the box is ticked, and there is one. A link elsewhere ticks it for nobody: the person
+    /// may sit at a shared computer.
+    pub(super) fn wants_to_be_remembered(
+        &self,
+        context: &Context,
+        query: &[(String, String)],
+    ) -> bool {
+        self.remember.is_some()
+            && first(query, "remember") == Some("1")
+            && !context.is_from_another_site()
     }
 
     /// The other providers, as ways forward when one does not help; of many, the sign-in page shows

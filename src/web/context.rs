@@ -68,6 +68,15 @@ impl Context {
         })
     }
 
+    /// Whether the browser says that a page of another site, or of another host of ours, led here.
+    #[must_use]
+    pub fn is_from_another_site(&self) -> bool {
+        self.headers
+            .get_all("sec-fetch-site")
+            .iter()
+            .any(|site| site == "cross-site" || site == "same-site")
+    }
+
     /// Whether a `GET` is a person's own step from one of our pages or Bitbucket's (which share our
     /// origin), or from no page at all. An image or a frame is no such step, wherever it stands:
     /// people write both into comments.

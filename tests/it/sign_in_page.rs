@@ -3,6 +3,8 @@
 use crate::support::gateway::{backdoor, base, provider_table, simple};
 use crate::support::provider::FakeProvider;
 use crate::support::{Answer, Browser, Setup};
+use bytes::Bytes;
+use http::Method;
 use portcullis::telemetry::audit::Event;
 use serde_json::json;
 use url::Url;
@@ -340,6 +342,33 @@ async fn a_remembered_choice_survives_the_way_through_the_field() {
         let end = ana.get(&callback).await.expect(303);
         let cookie = set_cookie(&end, "__Host-portcullis").unwrap();
         assert_eq!(cookie.contains("Max-Age"), remembered, "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_elsewhere_has_nobody_remembered() {
+    let provider = FakeProvider::start().await;
+    let setup = Setup::with_provider(&provider, "").await;
+    for site in ["cross-site", "same-site"] {
+        let mut ana = setup.browser();
+        let link = [
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        let mut to = async |address: &str| {
+            let url = ana.home.join(address).unwrap();
+            ana.send(Method::GET, &url, &link, Bytes::new()).await
+        };
+        let page = to("/sso/login?choose=1&remember=1").await.expect(200);
+        assert!(!page.text().contains(" checked"), "{site}");
+        let start = to("/sso/login?remember=1").await.expect(303).location();
+        assert_eq!(param(&start, "remember"), None, "{site}");
+        let away = to("/sso/start/idp?remember=1").await.expect(303).location();
+        let back = ana.get(away.as_str()).await.location();
+        let end = ana.get(back.as_str()).await.expect(303);
+        let cookie = set_cookie(&end, "__Host-portcullis").unwrap();
+        assert!(!cookie.contains("Max-Age"), "{site}: {cookie}");
     }
 }
 
