@@ -207,4 +207,5 @@ async fn form(body: Body) -> Result<Bytes, Problem> {
         ),
         Err(_) => Err(Problem::told(StatusCode::REQUEST_TIMEOUT, "form_slow")),
     }
+    .map_err(|problem| problem.action("action.back_to_start", "/"))
 }

@@ -23,7 +23,8 @@ pub(super) async fn serve(shared: &Shared, request: Request<Body>, peer: SocketA
         Err(_) => {
             // The panic hook has written the place to the log.
             shared.lasting.metrics.request("panic", 500);
-            let problem = Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "internal");
+            let problem = Problem::told(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+                .action("action.back_to_start", "/");
             gate.pages
                 .problem(&problem, Audience::Person, &RequestId::fresh())
         }
@@ -183,4 +184,5 @@ fn unreadable(error: &sanitize::Error) -> Problem {
 pub(super) fn store_unavailable() -> Problem {
     Problem::told(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
         .header(header::RETRY_AFTER, HeaderValue::from_static("30"))
+        .action("action.back_to_start", "/")
 }

@@ -76,6 +76,18 @@ async fn the_houses_words_stand_on_the_button_and_its_files_are_served() {
 }
 
 #[tokio::test]
+async fn a_form_that_cannot_be_read_has_a_page_with_a_way_back() {
+    let setup = simple("").await;
+    let large = "x".repeat(70_000);
+    for address in ["/sso/callback/unused", "/backdoor", "/sso/account"] {
+        let mut ana = setup.browser();
+        let page = ana.submit(address, &[("x", &large)]).await.expect(413);
+        let page = page.says("href=\"/\"").says("form_unreadable");
+        assert_eq!(page.header("x-frame-options"), Some("DENY"), "{address}");
+    }
+}
+
+#[tokio::test]
 async fn the_sign_out_page_leads_to_ones_sessions_and_a_stranger_has_none() {
     let setup = simple("").await;
     let mut ana = setup.ana().await;

@@ -44,6 +44,32 @@ async fn a_bad_file_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_template_that_does_not_render_leaves_the_old_pages_in_force() {
+    let setup = simple("").await;
+    let templates = setup.folder.path().join("t");
+    std::fs::create_dir(&templates).unwrap();
+    for (page, bad) in [
+        ("login.html", "{% if %}"),
+        ("error.html", "{{ mesage }}"),
+        ("sign-out.html", "{% include '../portcullis.toml' %}"),
+        ("loggin.html", "hello"),
+        (
+            "test.html",
+            "{% for a in range(9999) %}{{ prefix * 10000 }}{% endfor %}",
+        ),
+    ] {
+        let path = templates.join(page);
+        std::fs::write(&path, bad).unwrap();
+        let branding = "[branding]\ntemplates_dir = \"t\"\n[backdoor]";
+        let error = setup.reload("[backdoor]", branding).await.unwrap_err();
+        assert_eq!(error, "a part cannot be built", "{page}");
+        let page = setup.browser().get("/sso/login?choose=1").await.expect(200);
+        page.says("action=\"/sso/start/unused\"");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_refuses_the_whole_reload() {
     let setup = simple("").await;
     let error = setup
