@@ -121,7 +121,8 @@ pub(super) async fn own(
             Ok(form) => gate.login.front_channel(c, v, provider, query, &form).await,
             Err(problem) => unread(gate, &problem, c),
         },
-        ["backchannel-logout", _] => wrong_method(gate, c, "POST"),
+        // 200 or 400, and nothing else (OpenID Connect Back-Channel Logout 1.0 §2.8).
+        ["backchannel-logout", _] => unread(gate, &other_method("POST"), c),
         ["frontchannel-logout", _] => wrong_method(gate, c, "GET, HEAD, POST"),
         ["admin", path @ ..] if get => gate.console.answer(c, v, path, query, None).await,
         ["admin", path @ ..] if post => match form(body).await {
@@ -183,10 +184,14 @@ fn jwks(gate: &Gate, context: &Context) -> Response {
 }
 
 fn wrong_method(gate: &Gate, context: &Context, allow: &'static str) -> Response {
-    let problem = Problem::told(StatusCode::METHOD_NOT_ALLOWED, "wrong_method")
+    gate.pages
+        .problem(&other_method(allow), Audience::Person, context)
+}
+
+fn other_method(allow: &'static str) -> Problem {
+    Problem::told(StatusCode::METHOD_NOT_ALLOWED, "wrong_method")
         .header(header::ALLOW, HeaderValue::from_static(allow))
-        .action("action.back_to_start", "/");
-    gate.pages.problem(&problem, Audience::Person, context)
+        .action("action.back_to_start", "/")
 }
 
 /// A provider's form that could not be read: its side wants to know that it did not work.

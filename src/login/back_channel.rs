@@ -118,10 +118,7 @@ impl Login {
             "request_id": context.id.as_str(),
         });
         let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = match provider {
-            Some(_) => StatusCode::BAD_REQUEST,
-            None => StatusCode::NOT_FOUND,
-        };
+        *response.status_mut() = StatusCode::BAD_REQUEST;
         let kind = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         never_kept(&mut response);

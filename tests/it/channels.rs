@@ -9,6 +9,8 @@ use portcullis::telemetry::audit::Event;
 use serde_json::Value;
 use url::Url;
 
+const TOKENS: &str = include_str!("../data/sign-out/logout-tokens.txt");
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 struct World {
@@ -172,6 +174,27 @@ async fn a_bad_logout_token_ends_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_the_provider_has_not_signed_ends_nothing() {
+    let world = World::new().await;
+    let mut ana = world.sign_in("1", "ana", "s-1").await;
+    let tokens = TOKENS.lines().filter(|line| !line.starts_with('#'));
+    for token in tokens {
+        let shown: String = token.chars().take(200).collect();
+        let body = format!("logout_token={token}");
+        let answer = world
+            .back_channel("/sso/backchannel-logout/idp", &[FORM], &body)
+            .await;
+        assert_eq!(answer.status, 400, "{shown}");
+        never_kept(&answer);
+        assert_eq!(answer.json()["error"], "invalid_request", "{shown}");
+        assert!(answer.body.len() < 300, "{shown}");
+    }
+    assert!(is_known(&mut ana).await);
+    // Names of keys that nobody knows have the keys fetched once more, and not each time.
+    assert!(world.provider.requests("/jwks").len() <= 2);
+}
+
+#[tokio::test]
 async fn only_a_form_with_one_token_is_a_logout() {
     let world = World::new().await;
     let mut ana = world.sign_in("1", "ana", "s-1").await;
@@ -182,18 +205,22 @@ async fn only_a_form_with_one_token_is_a_logout() {
     let large = form(&[("logout_token", &"x".repeat(70_000))]);
     let json = [("content-type", "application/json")];
     for (path, headers, body, status) in [
-        (here, &[FORM], "", 400),
+        (here, &[FORM][..], "", 400),
         (here, &[FORM], twice.as_str(), 400),
         (here, &json, good.as_str(), 400),
         (here, &[FORM], large.as_str(), 400),
-        ("/sso/backchannel-logout/other", &[FORM], good.as_str(), 404),
+        ("/sso/backchannel-logout/other", &[FORM], good.as_str(), 400),
+        // A compressed body is not unpacked, whatever it unpacks to.
+        (here, &[FORM, GZIP][..], "\u{1f}not a form", 400),
     ] {
         let answer = world.back_channel(path, headers, body).await;
         never_kept(&answer.expect(status));
     }
     let query = format!("{here}?{good}");
     world.back_channel(&query, &[FORM], "").await.expect(400);
-    ana.clone().get(&query).await.expect(405);
+    let read = ana.clone().get(&query).await.expect(400);
+    assert_eq!(read.header("allow"), Some("POST"));
+    never_kept(&read);
     assert!(is_known(&mut ana).await);
     world.logout(&token).await.expect(200);
     assert!(!is_known(&mut ana).await);
