@@ -288,8 +288,8 @@ pub enum Error {
     #[error("{token} is also for \"{found}\", which is not among the extra audiences")]
     AudienceUntrusted { token: Token, found: String },
     /// Issued to another client.
-    #[error("the ID token was issued to \"{found}\"")]
-    AuthorizedPartyMismatch { found: String },
+    #[error("{token} was issued to \"{found}\"")]
+    AuthorizedPartyMismatch { token: Token, found: String },
     /// `exp` has passed.
     #[error("{token} expired {ago_secs} s ago")]
     Expired { token: Token, ago_secs: u64 },

@@ -217,9 +217,10 @@ impl<'a> Claims<'a> {
         }
     }
 
-    fn check_authorized_party(&self, client_id: &str) -> Result<(), Error> {
+    pub(super) fn check_authorized_party(&self, client_id: &str) -> Result<(), Error> {
         match self.text("azp")? {
             Some(found) if found != client_id => Err(Error::AuthorizedPartyMismatch {
+                token: self.token,
                 found: printable(found),
             }),
             _ => Ok(()),

@@ -40,6 +40,7 @@ impl Provider {
         let issuer = issuer::accepted(&self.config, claims)?;
         claims.check_issuer(&issuer)?;
         claims.check_audience(&self.config)?;
+        claims.check_authorized_party(&self.config.client_id)?;
         self.check_key(&issuer, key_issuer.as_deref(), claims)?;
         let now = self.clock.now();
         check_times(claims, now)?;

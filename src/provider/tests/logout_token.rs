@@ -195,6 +195,11 @@ async fn the_audience_must_be_us() {
     check(|c| c["aud"] = json!(["portcullis-client"]), Ok(())).await;
     let both = |c: &mut Value| c["aud"] = json!(["portcullis-client", "other"]);
     check(both, Err("audience_untrusted")).await;
+    // Issued to somebody else, also where both of us may read it.
+    let to_other = |c: &mut Value| c["azp"] = "other".into();
+    check(to_other, Err("authorized_party_mismatch")).await;
+    check(|c| c["azp"] = "portcullis-client".into(), Ok(())).await;
+    check(|c| c["azp"] = 7.into(), Err("claim_type")).await;
 }
 
 #[tokio::test]
@@ -294,6 +299,16 @@ async fn it_works_once() {
     let again = provider.logout_token(&token).await.unwrap_err();
     assert!(["logout_replayed", "expired"].contains(&again.code()));
     provider.take_back(&said);
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_works() {
+    let world = World::new().await;
+    let provider = world.provider();
+    let token = world.fake.logout_token(|_| {});
+    let all = (0..50).map(|_| provider.logout_token(&token));
+    let said = futures_util::future::join_all(all).await;
+    assert_eq!(said.iter().filter(|it| it.is_ok()).count(), 1);
 }
 
 #[tokio::test]
