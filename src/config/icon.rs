@@ -91,14 +91,14 @@ fn from_file(path: &Path) -> Result<Icon, Mistake> {
             "correct the path; it is relative to the configuration file",
         )
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // A pipe or a device could block the start for ever.
-    if !file.metadata().map_err(failed)?.is_file() {
+    // Before it is opened: with a pipe, that would block the start for ever.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(mistake(
             format!("{shown} is not a regular file"),
             "name an SVG or PNG file",
         ));
     }
+    let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)

@@ -108,14 +108,14 @@ pub(super) fn read_text(path: &Path) -> Result<String, Mistake> {
 pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, Mistake> {
     let failed = |error: io::Error| unreadable(path, &error);
     let shown = || quoted(&path.display().to_string());
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // A pipe or a device could block the start for ever.
-    if !file.metadata().map_err(failed)?.is_file() {
+    // Before it is opened: with a pipe, that would block the start for ever.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(mistake(
             format!("{} is not a regular file", shown()),
             "name a plain file",
         ));
     }
+    let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     let read = file.take(most + 1).read_to_end(&mut bytes);
     if read.map_err(failed)? as u64 > most {

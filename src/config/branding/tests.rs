@@ -136,6 +136,24 @@ fn templates_are_read_and_a_new_one_is_noticed() {
     assert!(missing.problems().contains("cannot read \"t\""));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_templates_stops_nothing_for_ever() {
+    let tried = Try::new("[branding]\ntemplates_dir = \"t\"").file("t/login.html", "x");
+    let mut make = std::process::Command::new("mkfifo");
+    assert!(
+        make.arg(tried.path("t/_x.html"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    tried.refused_with("is not a regular file");
+    let tried = Try::new("[branding]\nlogo_file = \"t/logo\"").file("t/x", "");
+    let mut make = std::process::Command::new("mkfifo");
+    assert!(make.arg(tried.path("t/logo")).status().unwrap().success());
+    tried.refused_with("is not a regular file");
+}
+
 #[test]
 fn a_message_is_by_code_and_perhaps_by_language() {
     let messages =
