@@ -179,8 +179,19 @@ impl Backdoor {
 
     /// An attempt whose form could not be read: an audit event like any other.
     pub fn unreadable(&self, context: &Context) {
+        let denied = match self.guard.is_allowed(context) {
+            true => Denied::Malformed,
+            false => Denied::Network,
+        };
         let mut record = Record::of(&self.parts.audit, &self.parts.metrics, context, "");
-        record.outcome = Denied::Malformed.code();
+        record.outcome = denied.code();
+    }
+
+    /// The answer to everybody outside of the allowed networks, whatever they ask for; nothing to
+    /// those inside.
+    #[must_use]
+    pub fn hidden(&self, context: &Context) -> Option<Response> {
+        (!self.guard.is_allowed(context)).then(|| self.nothing_here(context))
     }
 
     async fn admit(

@@ -82,10 +82,14 @@ pub(super) async fn own(
                 Ok(form) => gate.backdoor.attempt(c, v, &form).await,
                 Err(problem) => {
                     gate.backdoor.unreadable(c);
-                    serve::problem(gate, &problem, Audience::Person, c)
+                    let hidden = gate.backdoor.hidden(c);
+                    hidden.unwrap_or_else(|| serve::problem(gate, &problem, Audience::Person, c))
                 }
             },
-            _ => wrong_method(gate, c, "GET, HEAD, POST"),
+            _ => {
+                let hidden = gate.backdoor.hidden(c);
+                hidden.unwrap_or_else(|| wrong_method(gate, c, "GET, HEAD, POST"))
+            }
         };
     }
     let segments: Vec<&str> = rest.split('/').skip(1).collect();

@@ -2,6 +2,8 @@
 
 use crate::support::Setup;
 use crate::support::gateway::{PASSWORD, backdoor, base, simple};
+use bytes::Bytes;
+use http::Method;
 use portcullis::telemetry::audit::Event;
 
 fn outcomes(setup: &Setup) -> Vec<(String, String)> {
@@ -76,6 +78,27 @@ async fn an_unknown_name_and_a_wrong_password_look_alike() {
             .iter()
             .all(|(outcome, _)| outcome != "admitted")
     );
+}
+
+#[tokio::test]
+async fn another_network_learns_nothing_of_the_form_by_a_form_that_cannot_be_read() {
+    let toml =
+        base() + &backdoor() + "allowed_networks = [\"10.0.0.0/8\"]\n[sign_in]\nenabled = false\n";
+    let setup = Setup::start(&toml).await;
+    let large = "x".repeat(70_000);
+    let mut browser = setup.browser();
+    let url = browser.home.join("/backdoor").unwrap();
+    for answer in [
+        browser.get("/backdoor").await,
+        browser.submit("/backdoor", &[("x", &large)]).await,
+        browser.send(Method::PUT, &url, &[], Bytes::new()).await,
+    ] {
+        let answer = answer.expect(404);
+        assert_eq!(answer.header("allow"), None);
+        assert!(!answer.text().contains("form_unreadable"));
+    }
+    let refused = ("network_refused".to_owned(), String::new());
+    assert_eq!(outcomes(&setup), [refused]);
 }
 
 #[tokio::test]
