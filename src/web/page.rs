@@ -150,7 +150,12 @@ impl Pages {
                 tracing::error!(template, error, "a page could not be rendered");
             })
         };
-        let (status, text) = match render(&self.own).or_else(|_| render(&self.built_in)) {
+        // The console in its own frame: whoever broke the pages' may need it to see why.
+        let first = match templates::is_own(template) {
+            true => &self.own,
+            false => &self.built_in,
+        };
+        let (status, text) = match render(first).or_else(|_| render(&self.built_in)) {
             Ok(text) => (status, text),
             Err(_) => {
                 let sorry = self.texts.say(language, "page.broken", &|_| None);
@@ -725,6 +730,24 @@ mod tests {
         let pages = branded(&template("sign-out.html", "{{ username|safe }}")).unwrap();
         let (_, page) = policy(&pages, "{{ 7 * 7 }}{% include 'x' %}{username}");
         assert_eq!(page, "{{ 7 * 7 }}{% include 'x' %}{username}");
+    }
+
+    #[test]
+    fn a_frame_of_the_house_cannot_hide_the_console() {
+        let pages = branded(&template("layout.html", "<p>nothing</p>")).unwrap();
+        let page = |name| {
+            let values = context! { section => "overview", username => "ana", back => "/" };
+            text(pages.render(
+                asks("en"),
+                name,
+                StatusCode::OK,
+                FormTargets::Gateway,
+                values,
+            ))
+        };
+        assert_eq!(page("sign-out.html"), "<p>nothing</p>");
+        let console = page("console-frame.html");
+        assert!(console.contains("sso/admin/sessions"), "{console}");
     }
 
     #[test]

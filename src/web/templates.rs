@@ -146,6 +146,11 @@ pub(super) fn environment(
     Ok(engine)
 }
 
+/// Whether the templates of the configuration have a say in this page.
+pub(super) fn is_own(template: &str) -> bool {
+    !CONSOLE.iter().any(|(name, _)| *name == template)
+}
+
 /// A page, or the error of its template.
 pub(super) fn rendered(
     engine: &Environment<'static>,
