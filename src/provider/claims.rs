@@ -135,10 +135,15 @@ impl VerifiedClaims {
         self.refresh.as_ref()
     }
 
-    /// The provider's name for its session (`sid`), for its logout channels.
+    /// The provider's name for its session (`sid`), for its logout channels: the ID token's (OpenID
+    /// Connect Front-Channel Logout 1.0 §3). Elsewhere the same word may mean anything, such as
+    /// Windows' name for an account, and whoever knows this one can end the session.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
-        self.claims.get("sid").and_then(Value::as_str)
+        match self.sources.get("sid") {
+            Some(Source::IdToken) => self.claims.get("sid").and_then(Value::as_str),
+            _ => None,
+        }
     }
 
     /// Claims that nobody verified, for other rooms' tests.
@@ -171,5 +176,25 @@ impl fmt::Debug for VerifiedClaims {
             .field("issuer", &self.issuer)
             .field("claims", &self.claims.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(source: Source, want: Option<&str>) {
+        let mut claims = VerifiedClaims::for_tests("https://idp", "1", json!({ "sid": "s-1" }));
+        claims.sources.insert("sid".to_owned(), source);
+        assert_eq!(claims.sid(), want, "{source:?}");
+    }
+
+    #[test]
+    fn what_userinfo_calls_sid_names_no_session_that_anybody_could_end() {
+        check(Source::IdToken, Some("s-1"));
+        check(Source::Userinfo, None);
+        check(Source::Identity, None);
     }
 }

@@ -254,6 +254,24 @@ async fn a_frame_of_the_provider_ends_the_session_that_it_names_without_a_cookie
 }
 
 #[tokio::test]
+async fn what_userinfo_calls_sid_ends_no_session() {
+    let world = World::new().await;
+    // Windows' name for an account, which is no secret.
+    let known = "S-1-5-21-1004336348-1177238915-682003330-512";
+    world.provider.script(|script| {
+        script.userinfo = Box::new(move |info| info["sid"] = known.into());
+    });
+    let mut ana = world.setup.browser();
+    world.setup.sign_in(&mut ana).await.expect(200);
+    assert_eq!(world.provider.requests("/userinfo").len(), 1);
+    let issuer = world.provider.issuer();
+    let named = [("iss", issuer.as_str()), ("sid", known)];
+    let mut anybody = world.setup.browser();
+    world.front_channel(&mut anybody, &named, &[]).await;
+    assert!(is_known(&mut ana).await);
+}
+
+#[tokio::test]
 async fn a_frame_that_does_not_know_the_session_ends_none() {
     let world = World::new().await;
     let mut ana = world.sign_in("1", "ana", "s-1").await;
