@@ -140,8 +140,8 @@ impl Pool {
     }
 }
 
-/// Drives a connection until it ends, or a limit or the end of a session ends it. Whoever waits on it learns that from the
-/// drop: hyper fails the waiting request, or the body that is being read.
+/// Drives a connection until it ends, or a limit or the end of a session ends it. Whoever waits on
+/// it learns that from the drop: hyper fails the waiting request, or the body that is being read.
 async fn run(
     connection: impl Future<Output = hyper::Result<()>>,
     pulse: Arc<Pulse>,
@@ -152,7 +152,7 @@ async fn run(
     {
         let mut connection = std::pin::pin!(connection);
         let mut look = std::pin::pin!(tokio::time::sleep(limits.tick()));
-        let mut bell = std::pin::pin!(endings.bell());
+        let mut bell = endings.bell();
         loop {
             tokio::select! {
                 biased;
@@ -164,7 +164,7 @@ async fn run(
                 }
                 () = &mut bell => {
                     // Hung up again before the look, so that no ring is missed.
-                    bell.set(endings.bell());
+                    bell = endings.bell();
                     if endings.include(pulse.owner()) {
                         tracing::debug!("a stream was cut, because its session has ended");
                         pulse.cut();

@@ -9,10 +9,13 @@
 
 use crate::clock::Timestamp;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tower_sessions::session::Id;
 
 /// No load takes this long: the store answers or fails within seconds.
@@ -43,9 +46,17 @@ impl Mark {
 pub struct Endings(pub(super) Arc<Ended>);
 
 impl Endings {
-    /// Waits until sessions end, from the moment of the call on.
-    pub fn bell(&self) -> impl Future<Output = ()> + '_ {
-        self.0.bell.notified()
+    /// Waits until sessions end, from the moment of the call on. For a task that is polled often and
+    /// rung hardly ever: see [`Bell`].
+    #[must_use]
+    pub fn bell(&self) -> Bell<'_> {
+        Bell {
+            // Before the waiting: what rings in between is asked for once too often, and not missed.
+            rings: self.0.rings.load(SeqCst),
+            rung: Box::pin(self.0.bell.notified()),
+            hung: false,
+            ended: &self.0,
+        }
     }
 
     /// Whether this session is among those that have just ended. For whoever was rung.
@@ -58,12 +69,35 @@ impl Endings {
     pub async fn over(&self, mark: Mark) {
         loop {
             // Before the look: what is noted after it rings this bell.
-            let rung = self.bell();
+            let rung = self.0.bell.notified();
             if self.include(mark) {
                 return;
             }
             rung.await;
         }
+    }
+}
+
+/// What [`Endings::bell`] answers. Every poll of a [`Notify`] takes the one lock of all who wait;
+/// asked again without a ring in between, this costs a comparison. So whoever asked first is the one
+/// that is woken: it belongs into a task that awaits it itself, whose waker never changes.
+#[derive(Debug)]
+pub struct Bell<'a> {
+    ended: &'a Ended,
+    rings: u64,
+    rung: Pin<Box<Notified<'a>>>,
+    hung: bool,
+}
+
+impl Future for Bell<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.hung && self.ended.rings.load(SeqCst) == self.rings {
+            return Poll::Pending;
+        }
+        self.hung = true;
+        self.rung.as_mut().poll(context)
     }
 }
 
@@ -75,6 +109,8 @@ pub(super) struct Ended {
     /// The store still has some of them.
     everybody_stored: AtomicBool,
     bell: Notify,
+    /// How often it has rung.
+    rings: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +198,7 @@ impl Ended {
 
     /// Tells open streams to look here.
     pub(super) fn ring(&self) {
+        self.rings.fetch_add(1, SeqCst);
         self.bell.notify_waiters();
     }
 
@@ -271,5 +308,20 @@ mod tests {
         assert!(nobody.as_mut().now_or_never().is_none());
         let later = Mark::of(&id(), now.plus(Duration::from_millis(1)));
         assert!(!endings.include(later));
+    }
+
+    #[test]
+    fn a_bell_is_heard_before_and_after_it_was_asked() {
+        let endings = Endings::default();
+        let mut bell = endings.bell();
+        endings.0.ring();
+        assert!((&mut bell).now_or_never().is_some());
+
+        let mut bell = endings.bell();
+        for _ in 0..3 {
+            assert!((&mut bell).now_or_never().is_none());
+        }
+        endings.0.ring();
+        assert!((&mut bell).now_or_never().is_some());
     }
 }

@@ -21,7 +21,7 @@ mod which;
 #[cfg(test)]
 mod tests;
 
-pub use ended::{Endings, Mark};
+pub use ended::{Bell, Endings, Mark};
 pub use live::{InUse, Live, Present};
 pub use which::{Summary, Which};
 
