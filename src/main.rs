@@ -436,18 +436,19 @@ fn check(path: &Path, online: bool) -> Result<ExitCode, Box<dyn std::error::Erro
     for warning in loaded.warnings.iter().chain(&running_out) {
         writeln!(out, "warning: {warning}")?;
     }
+    let mut failures = Vec::new();
     match gateway::pages(&loaded.config) {
         Ok(warnings) => {
             for warning in warnings {
                 writeln!(out, "warning: {warning}")?;
             }
         }
-        Err(error) => {
-            writeln!(std::io::stderr(), "{}: branding: {error}", path.display())?;
-            return Ok(ExitCode::from(UNUSABLE));
+        Err(mistakes) => {
+            let name = path.display();
+            failures.extend(mistakes.iter().map(|it| format!("{name}: branding: {it}")));
         }
     }
-    let failures = command::trials(path, &loaded);
+    failures.extend(command::trials(path, &loaded));
     for failure in &failures {
         writeln!(std::io::stderr(), "{failure}")?;
     }

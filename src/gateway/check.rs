@@ -51,8 +51,8 @@ impl Finding {
 ///
 /// # Errors
 ///
-/// The first template, language or message with a mistake.
-pub fn pages(config: &Config) -> Result<Vec<String>, crate::web::Error> {
+/// Every language and message with a mistake; if there is none, every template with one.
+pub fn pages(config: &Config) -> Result<Vec<String>, crate::web::Mistakes> {
     let mut warnings = Vec::new();
     gate::pages(config, &mut warnings)?;
     Ok(warnings)

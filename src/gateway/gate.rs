@@ -125,7 +125,7 @@ impl Gate {
 }
 
 /// The pages of a configuration. What works and is odd goes to `warnings`.
-pub(super) fn pages(config: &Config, warnings: &mut Vec<String>) -> Result<Pages, web::Error> {
+pub(super) fn pages(config: &Config, warnings: &mut Vec<String>) -> Result<Pages, web::Mistakes> {
     let product = match config.upstream.kind {
         Kind::Bitbucket => "Bitbucket",
         Kind::Generic => "the application",

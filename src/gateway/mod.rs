@@ -79,7 +79,7 @@ pub enum Error {
     Backdoor(#[from] backdoor::Error),
     /// A template or a text has a mistake.
     #[error("the pages cannot be shown")]
-    Pages(#[from] crate::web::Error),
+    Pages(#[from] crate::web::Mistakes),
 }
 
 /// What outlives a reload.

@@ -20,7 +20,7 @@ mod word;
 pub use asserted::asserted;
 pub use context::{Context, fields, first};
 pub use language::{Reader, Wanted};
-pub use page::{Error, FormTargets, Pages, exported, see_other};
+pub use page::{Error, FormTargets, Mistakes, Pages, exported, see_other};
 pub use problem::{Audience, Problem};
 pub use request_id::{RequestId, RequestIds};
 pub use return_path::ReturnPath;

@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use minijinja::{Environment, Value, context};
+use std::fmt;
 use std::sync::Arc;
 
 /// The one style sheet, served at `{prefix}/style.css` by [`Pages::style`].
@@ -28,6 +29,32 @@ pub enum Error {
     /// A template.
     #[error(transparent)]
     Template(#[from] TemplateError),
+}
+
+/// Everything that is wrong with `[branding]`; at least one thing.
+#[derive(Debug)]
+pub struct Mistakes(Vec<Error>);
+
+impl Mistakes {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        self.0.iter()
+    }
+}
+
+impl<E: Into<Error>> From<Vec<E>> for Mistakes {
+    fn from(errors: Vec<E>) -> Self {
+        Self(errors.into_iter().map(Into::into).collect())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.iter().map(Error::to_string).collect();
+        f.write_str(&all.join("; "))
+    }
 }
 
 /// Where a page's forms may lead. Browsers apply the rule to redirects after the form too.
@@ -63,7 +90,7 @@ impl Pages {
     /// # Errors
     ///
     /// If a built-in template or text has a mistake.
-    pub fn new(prefix: &str) -> Result<Self, Error> {
+    pub fn new(prefix: &str) -> Result<Self, Mistakes> {
         Self::branded(prefix, &Branding::default(), "Bitbucket", &mut Vec::new())
     }
 
@@ -72,13 +99,13 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// If a template, a language or a message has a mistake.
+    /// Every mistake of the languages and messages; if there is none, of the templates.
     pub fn branded(
         prefix: &str,
         branding: &Branding,
         product: &str,
         warnings: &mut Vec<String>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Mistakes> {
         let more: Vec<_> = branding
             .translations
             .iter()
@@ -584,7 +611,7 @@ mod tests {
         );
     }
 
-    fn branded(branding: &Branding) -> Result<Pages, Error> {
+    fn branded(branding: &Branding) -> Result<Pages, Mistakes> {
         Pages::branded("/sso", branding, "Bitbucket", &mut Vec::new())
     }
 
@@ -603,6 +630,30 @@ mod tests {
     fn refused(name: &str, text: &str, want: &str) {
         let error = branded(&template(name, text)).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
+    }
+
+    #[test]
+    fn every_broken_template_is_told_once() {
+        for broken in ["{% if %}", "{{ nobody.has.this }}"] {
+            let mut branding = template("login.html", broken);
+            branding
+                .templates
+                .extend(template("error.html", broken).templates);
+            let mistakes = branded(&branding).unwrap_err();
+            let files: Vec<String> = mistakes.iter().map(Error::to_string).collect();
+            assert_eq!(files.len(), 2, "{files:?}");
+            assert!(
+                files[0].starts_with("t/login.html:1") && files[1].starts_with("t/error.html:1")
+            );
+        }
+        let layout = "{% block title %}{% endblock %}{{ nobody.has.this }}";
+        assert_eq!(
+            branded(&template("layout.html", layout))
+                .unwrap_err()
+                .iter()
+                .count(),
+            1
+        );
     }
 
     #[test]

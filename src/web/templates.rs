@@ -84,7 +84,7 @@ const MAX_PAGE: usize = 16 * 1024 * 1024;
 const DEPTH: usize = 50;
 
 /// Why a template of the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// No page is rendered from a template of this name.
     #[error(
@@ -115,12 +115,13 @@ fn known() -> String {
 ///
 /// # Errors
 ///
-/// If one has a mistake of syntax, or a name that no page has.
+/// Each that has a mistake of syntax, or a name that no page has.
 pub(super) fn environment(
     texts: &Arc<Texts>,
     more: &[Source],
-) -> Result<Environment<'static>, TemplateError> {
+) -> Result<Environment<'static>, Vec<TemplateError>> {
     let mut engine = Environment::new();
+    let mut mistakes = Vec::new();
     // Nothing that is written in a template makes a page run for long.
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(DEPTH);
@@ -130,20 +131,22 @@ pub(super) fn environment(
     engine.add_function("t", say);
     engine.add_filter("json", json);
     for (name, source) in BUILT_IN.into_iter().chain(CONSOLE) {
-        engine
-            .add_template(name, source)
-            .map_err(|error| broken(name, more, &error))?;
+        if let Err(error) = engine.add_template(name, source) {
+            mistakes.push(broken(name, more, &error));
+        }
     }
     for Source { name, path, text } in more {
         if !name.starts_with('_') && !BUILT_IN.iter().any(|(known, _)| known == name) {
             let file = path.display().to_string();
-            return Err(TemplateError::Unknown { file });
+            mistakes.push(TemplateError::Unknown { file });
+        } else if let Err(error) = engine.add_template_owned(name.clone(), text.clone()) {
+            mistakes.push(broken(name, more, &error));
         }
-        engine
-            .add_template_owned(name.clone(), text.clone())
-            .map_err(|error| broken(name, more, &error))?;
     }
-    Ok(engine)
+    match mistakes.is_empty() {
+        true => Ok(engine),
+        false => Err(mistakes),
+    }
 }
 
 /// Whether the templates of the configuration have a say in this page.
@@ -199,21 +202,28 @@ impl io::Write for Page {
 ///
 /// # Errors
 ///
-/// The first template that does not render.
+/// Each template that does not render.
 pub(super) fn try_all(
     engine: &Environment<'static>,
     more: &[Source],
     frame: &Value,
-) -> Result<(), TemplateError> {
+) -> Result<(), Vec<TemplateError>> {
     let mut strict = engine.clone();
     strict.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    for (name, _) in BUILT_IN {
-        for sample in samples(name, "sample") {
+    let wrong = |(name, _): (&str, &str)| {
+        samples(name, "sample").into_iter().find_map(|sample| {
             let values = context! { ..sample, ..frame.clone() };
-            rendered(&strict, name, values).map_err(|error| broken(name, more, &error))?;
-        }
+            let error = rendered(&strict, name, values).err()?;
+            Some(broken(name, more, &error))
+        })
+    };
+    let mut mistakes: Vec<_> = BUILT_IN.into_iter().filter_map(wrong).collect();
+    // A mistake of the layout is one, and not one of every page in it.
+    mistakes.dedup();
+    match mistakes.is_empty() {
+        true => Ok(()),
+        false => Err(mistakes),
     }
-    Ok(())
 }
 
 fn broken(template: &str, more: &[Source], error: &Error) -> TemplateError {

@@ -130,7 +130,7 @@ impl Texts {
     ///
     /// If one of the files has a mistake.
     #[cfg(test)]
-    pub(super) fn built_in() -> Result<Self, TextError> {
+    pub(super) fn built_in() -> Result<Self, Vec<TextError>> {
         Self::new(&[], &[], &mut Vec::new())
     }
 
@@ -140,12 +140,13 @@ impl Texts {
     ///
     /// # Errors
     ///
-    /// If a file has a mistake, or an offered language does not exist.
+    /// All mistakes of the files, and each offered language that does not exist.
     pub(super) fn new(
         more: &[(&str, String, &str)],
         offered: &[String],
         warnings: &mut Vec<String>,
-    ) -> Result<Self, TextError> {
+    ) -> Result<Self, Vec<TextError>> {
+        let mut mistakes = Vec::new();
         let mut english = HashMap::new();
         let mut languages: Vec<Language> = Vec::new();
         for (tag, text) in BUILT_IN {
@@ -159,13 +160,20 @@ impl Texts {
             languages.push(Language { tag, texts });
         }
         for (tag, file, text) in more {
-            let texts = read(file, text, Some(&english))?;
+            let texts = match read(file, text, Some(&english)) {
+                Ok(texts) => texts,
+                Err(wrong) => {
+                    mistakes.extend(wrong);
+                    // Its language is there all the same, for whoever offers it.
+                    HashMap::new()
+                }
+            };
             match languages.iter_mut().find(|known| known.tag == *tag) {
                 Some(known) => known.texts.extend(texts),
                 None => {
                     let missing = english.keys().filter(|key| !texts.contains_key(*key));
                     let missing: BTreeSet<_> = missing.map(String::as_str).collect();
-                    if !missing.is_empty() {
+                    if !missing.is_empty() && mistakes.is_empty() {
                         warnings.push(format!(
                             "{file}: {} texts are missing and stay English: {}",
                             missing.len(),
@@ -182,13 +190,17 @@ impl Texts {
             for tag in offered {
                 let Some(at) = all.iter().position(|known| known.tag == *tag) else {
                     let known = all.iter().chain(&languages).map(|known| known.tag.as_str());
-                    return Err(TextError::UnknownLanguage {
+                    mistakes.push(TextError::UnknownLanguage {
                         tag: tag.clone(),
                         known: known.collect::<Vec<_>>().join(", "),
                     });
+                    continue;
                 };
                 languages.push(all.swap_remove(at));
             }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
         Ok(Self {
             offered: languages,
@@ -210,50 +222,60 @@ impl Texts {
     ///
     /// # Errors
     ///
-    /// If there is no such text, or it names a value that it is not given.
+    /// Each that there is not, or that names a value that it is not given.
     pub(super) fn replace(
         &mut self,
         overrides: impl IntoIterator<Item = Override>,
         narrower: &[&str],
-    ) -> Result<(), TextError> {
-        for Override {
+    ) -> Result<(), Vec<TextError>> {
+        let wrong = |replacement| self.replace_one(replacement, narrower).err();
+        let mistakes: Vec<_> = overrides.into_iter().filter_map(wrong).collect();
+        match mistakes.is_empty() {
+            true => Ok(()),
+            false => Err(mistakes),
+        }
+    }
+
+    fn replace_one(
+        &mut self,
+        Override {
             key,
             language,
             text,
-        } in overrides
-        {
-            let code = key.strip_prefix("problem.").and_then(|rest| {
-                let (code, what) = rest.rsplit_once('.')?;
-                matches!(what, "title" | "message").then_some(code)
-            });
-            let known = match code {
-                Some(code) if self.english.contains_key(&key) => {
-                    values_below(&self.english, &format!("problem.{code}."))
-                }
-                Some(code) if narrower.contains(&code) => {
-                    let mut known = product_values();
-                    known.extend(["provider".to_owned(), "username".to_owned()]);
-                    known
-                }
-                Some(code) => {
-                    let code = code.to_owned();
-                    return Err(TextError::UnknownCode { code });
-                }
-                None => values_below(&self.english, &key),
-            };
-            let file = "branding";
-            fits(file, &key, &text, &known)?;
-            if let Some(tag) = &language
-                && !self.offered.iter().any(|known| known.tag == *tag)
-            {
-                return Err(TextError::UnknownLanguage {
-                    tag: tag.clone(),
-                    known: self.tags().join(", "),
-                });
+        }: Override,
+        narrower: &[&str],
+    ) -> Result<(), TextError> {
+        let code = key.strip_prefix("problem.").and_then(|rest| {
+            let (code, what) = rest.rsplit_once('.')?;
+            matches!(what, "title" | "message").then_some(code)
+        });
+        let known = match code {
+            Some(code) if self.english.contains_key(&key) => {
+                values_below(&self.english, &format!("problem.{code}."))
             }
-            let by_language = self.overrides.entry(key).or_default();
-            by_language.insert(language.unwrap_or_default(), text);
+            Some(code) if narrower.contains(&code) => {
+                let mut known = product_values();
+                known.extend(["provider".to_owned(), "username".to_owned()]);
+                known
+            }
+            Some(code) => {
+                let code = code.to_owned();
+                return Err(TextError::UnknownCode { code });
+            }
+            None => values_below(&self.english, &key),
+        };
+        let file = "branding";
+        fits(file, &key, &text, &known)?;
+        if let Some(tag) = &language
+            && !self.offered.iter().any(|known| known.tag == *tag)
+        {
+            return Err(TextError::UnknownLanguage {
+                tag: tag.clone(),
+                known: self.tags().join(", "),
+            });
         }
+        let by_language = self.overrides.entry(key).or_default();
+        by_language.insert(language.unwrap_or_default(), text);
         Ok(())
     }
 
@@ -473,27 +495,33 @@ fn read(
     file: &str,
     text: &str,
     english: Option<&HashMap<String, String>>,
-) -> Result<HashMap<String, String>, TextError> {
-    let table: Table = toml::from_str(text).map_err(|error| TextError::Toml {
-        file: file.to_owned(),
-        reason: error.to_string().trim().replace('\n', " "),
+) -> Result<HashMap<String, String>, Vec<TextError>> {
+    let table: Table = toml::from_str(text).map_err(|error| {
+        vec![TextError::Toml {
+            file: file.to_owned(),
+            reason: error.to_string().trim().replace('\n', " "),
+        }]
     })?;
     let mut flat = BTreeMap::new();
-    flatten(file, "", table, &mut flat)?;
-    for (key, text) in &flat {
+    flatten(file, "", table, &mut flat).map_err(|error| vec![error])?;
+    let wrong = |(key, text): (&String, &String)| {
         let known = match english {
             None => names(text).map(str::to_owned).collect(),
             Some(english) if !english.contains_key(key) => {
-                return Err(TextError::UnknownKey {
+                return Some(TextError::UnknownKey {
                     file: file.to_owned(),
                     key: key.clone(),
                 });
             }
             Some(english) => values_below(english, &prefix_of(key)),
         };
-        fits(file, key, text, &known)?;
+        fits(file, key, text, &known).err()
+    };
+    let mistakes: Vec<_> = flat.iter().filter_map(wrong).collect();
+    match mistakes.is_empty() {
+        true => Ok(flat.into_iter().collect()),
+        false => Err(mistakes),
     }
-    Ok(flat.into_iter().collect())
 }
 
 /// The texts that are given the same values: all of one problem, or the text alone.

@@ -173,7 +173,7 @@ fn a_suspect_follows_the_words_and_a_way_forward_may_have_its_own_value() {
 fn refused(text: &str, want: &str) {
     let more = [("nl", "nl.toml".to_owned(), text)];
     let error = Texts::new(&more, &[], &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains(want), "{error}");
+    assert!(error[0].to_string().contains(want), "{error:?}");
 }
 
 #[test]
@@ -187,6 +187,22 @@ fn a_language_of_a_file_is_checked_like_a_built_in_one() {
     refused("[action]\nsign_out = 7", "must be a text");
     refused("[action]\nsign_out = \"{name}\"", "has no value {name}");
     refused("[action\n", "nl.toml: TOML parse error at line 1");
+}
+
+#[test]
+fn every_mistake_of_the_texts_is_told_at_once() {
+    let more = [
+        ("nl", "nl.toml".to_owned(), "[action]\nx = \"x\"\ny = \"y\""),
+        ("da", "da.toml".to_owned(), "action"),
+    ];
+    let offered = ["nl", "da", "xx", "yy"].map(str::to_owned);
+    let errors = Texts::new(&more, &offered, &mut Vec::new()).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(TextError::to_string).collect();
+    let wanted = ["action.x", "action.y", "da.toml", "\"xx\"", "\"yy\""];
+    assert_eq!(errors.len(), wanted.len(), "{errors:?}");
+    for (error, wanted) in errors.iter().zip(wanted) {
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]
@@ -222,7 +238,7 @@ fn a_built_in_language_can_be_amended_and_an_unknown_one_not_offered() {
         "Tschüss"
     );
     let error = Texts::new(&[], &["xx".to_owned()], &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("there is no \"xx\""), "{error}");
+    assert!(error[0].to_string().contains("there is no \"xx\""));
 }
 
 #[test]
