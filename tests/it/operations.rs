@@ -231,3 +231,19 @@ async fn an_online_check_prints_the_addresses_to_register() {
     let printed = online(&(toml + "[sign_out]\nprovider_logout = false\n")).await;
     assert!(!printed.contains(back), "{printed}");
 }
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_error_to_tell() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .arg("schema")
+        .stdout(writer)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
