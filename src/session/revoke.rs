@@ -49,7 +49,8 @@ impl Sessions {
     pub async fn revoke(&self, which: &Which) -> Result<Vec<Summary>, Error> {
         let shared = &self.shared;
         let now = shared.clock.now();
-        if *which == Which::All {
+        let everybody = *which == Which::All;
+        if everybody {
             shared.ended.note_everybody(now);
         }
         // Before the store is asked: it may not answer.
@@ -58,7 +59,11 @@ impl Sessions {
             shared.ended.note(live.stored(), now);
             self.forget(live);
         }
-        shared.ended.ring();
+        // Only for an end: a ring wakes every open connection, and a logout of nobody is something
+        // that strangers can ask for.
+        if everybody || !known.is_empty() {
+            shared.ended.ring();
+        }
 
         let over = known.len();
         let removed = shared.store.remove(which, EVER).await;
@@ -69,7 +74,7 @@ impl Sessions {
         for live in &known {
             shared.ended.note_deleted(&live.stored());
         }
-        if *which == Which::All {
+        if everybody {
             shared.ended.note_everybody_deleted();
         }
         // What was loaded meanwhile. `load` looks at the notes after it has put something into
@@ -80,10 +85,12 @@ impl Sessions {
                 self.forget(&live);
             }
         }
-        shared.ended.ring();
-        // All of it is done; if this fails, the next sweep counts.
-        if let Ok(count) = shared.store.count().await {
-            shared.metrics.sessions(count);
+        if everybody || !removed.is_empty() {
+            shared.ended.ring();
+            // All of it is done; if this fails, the next sweep counts.
+            if let Ok(count) = shared.store.count().await {
+                shared.metrics.sessions(count);
+            }
         }
         Ok(self.summaries(removed, &known, now))
     }

@@ -504,3 +504,23 @@ async fn rows_of_an_earlier_version_of_the_file_are_found_by_name() {
     assert_eq!(names(&ended.unwrap()), ["Ana"]);
     assert_eq!(sessions.list(None, 9).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_logout_of_nobody_wakes_nobody() {
+    for store in STORES {
+        let bench = Bench::new(store).await;
+        bench
+            .sessions
+            .begin(&Visitor::Stranger, of("one", "https://a", "s1", "x"))
+            .await
+            .unwrap();
+        let endings = bench.sessions.endings();
+        let mut bell = endings.bell();
+        let nobody = subject("one", None, None, Some("guessed"));
+        assert!(bench.sessions.revoke(&nobody).await.unwrap().is_empty());
+        assert!((&mut bell).now_or_never().is_none());
+        let somebody = subject("one", None, None, Some("x"));
+        assert_eq!(bench.sessions.revoke(&somebody).await.unwrap().len(), 1);
+        assert!((&mut bell).now_or_never().is_some());
+    }
+}
