@@ -246,13 +246,8 @@ fn main() -> ExitCode {
         // Whoever read what is printed has read enough, such as `head`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::FAILURE,
         Err(error) => {
-            let mut err = std::io::stderr();
-            let _ = write!(err, "portcullis: {error}");
-            let causes = std::iter::successors(error.source(), |error| error.source());
-            for cause in causes {
-                let _ = write!(err, ": {cause}");
-            }
-            let _ = writeln!(err);
+            let why = telemetry::chain(&*error);
+            let _ = writeln!(std::io::stderr(), "portcullis: {why}");
             ExitCode::FAILURE
         }
     }

@@ -56,7 +56,7 @@ impl Console {
         section: &str,
         error: &dyn std::error::Error,
     ) -> Response {
-        let text = crate::explain::chain(error);
+        let text = crate::telemetry::chain(error);
         tracing::error!(
             request.id = asked.context.id.as_str(),
             error = text,

@@ -331,7 +331,7 @@ impl Console {
         detail: &str,
         error: &dyn std::error::Error,
     ) {
-        let why = crate::explain::chain(error);
+        let why = crate::telemetry::chain(error);
         self.ordered(asked, order, &format!("{detail}; it failed: {why}"));
     }
 

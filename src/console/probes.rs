@@ -103,13 +103,13 @@ fn look(
             at,
             store: store.map_or_else(
                 || Err(late()),
-                |ready| ready.map_err(|error| crate::explain::chain(&error)),
+                |ready| ready.map_err(|error| crate::telemetry::chain(&error)),
             ),
             upstream: status.map_or_else(
                 || Err(late()),
                 |status| match status {
                     Ok(status) => Ok(status.as_u16()),
-                    Err(error) => Err(crate::explain::chain(&error)),
+                    Err(error) => Err(crate::telemetry::chain(&error)),
                 },
             ),
             version: version.flatten(),

@@ -55,7 +55,7 @@ pub fn account(preview: &Preview, product: &str) -> String {
 pub fn unasked(error: &provisioning::Error) -> String {
     format!(
         "Not known: {}. provisioning.on_error is \"allow\", so that people come in all the same.",
-        chain(error)
+        crate::telemetry::chain(error)
     )
 }
 
@@ -123,7 +123,7 @@ impl Finding {
     /// Why the target refuses, or what failed there.
     #[must_use]
     pub fn of_target(error: &provisioning::Error) -> Self {
-        let what = chain(error);
+        let what = crate::telemetry::chain(error);
         let (cure, advice) = match error {
             provisioning::Error::Unknown { .. } => (
                 "[users]\ncreate = true",
@@ -150,13 +150,6 @@ impl Finding {
             advice: advice.to_owned(),
         }
     }
-}
-
-/// An error with its causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A shell's word. Subjects are the provider's text.

@@ -16,7 +16,7 @@ mod examples;
 #[cfg(test)]
 mod tests;
 
-pub use live::{account, chain, pin, unasked};
+pub use live::{account, pin, unasked};
 pub use trial::trial;
 
 use crate::config::{Config, Provider};

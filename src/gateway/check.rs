@@ -5,12 +5,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Credentials, Kind, ProvisioningTarget, Store};
 use crate::console;
 use crate::directory::people;
-use crate::explain;
 use crate::forward::Upstream;
 use crate::identity::Username;
 use crate::provider::Provider;
 use crate::provisioning::Provisioner;
 use crate::session::Endings;
+use crate::telemetry;
 use crate::telemetry::Metrics;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -130,11 +130,11 @@ async fn provisioning(config: &Config) -> Option<Finding> {
             .await
             .map_err(|e| e.to_string())?;
         Provisioner::new(config, &people, Clock::system(), Metrics::new())
-            .map_err(|error| explain::chain(&error))?
+            .map_err(|error| telemetry::chain(&error))?
             .ok_or_else(String::new)?
             .knows(&name)
             .await
-            .map_err(|error| explain::chain(&error))
+            .map_err(|error| telemetry::chain(&error))
     };
     let url = &access.url;
     Some(match asked.await {

@@ -39,7 +39,7 @@ impl Login {
         let token = match provider.logout_token(token).await {
             Ok(token) => token,
             Err(error) => {
-                let detail = super::chain(&error);
+                let detail = crate::telemetry::chain(&error);
                 return self.not_logged_out(context, Some(id), error.code(), &detail);
             }
         };
@@ -59,7 +59,7 @@ impl Login {
             Err(error) => {
                 // The provider may try again, with the same token.
                 provider.take_back(&token);
-                let detail = super::chain(&error);
+                let detail = crate::telemetry::chain(&error);
                 self.not_logged_out(context, Some(id), "session_store_failed", &detail)
             }
         }

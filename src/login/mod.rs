@@ -243,18 +243,6 @@ impl Login {
     }
 }
 
-/// An error with all its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 fn set_cookies<'a>(response: &mut Response, values: impl IntoIterator<Item = &'a HeaderValue>) {
     for value in values {
         response

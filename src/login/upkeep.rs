@@ -508,7 +508,7 @@ impl Keeper {
 }
 
 fn outcome(error: &crate::provider::Error) -> Outcome {
-    let detail = super::chain(error);
+    let detail = crate::telemetry::chain(error);
     if error.ends_session() {
         Outcome::Over(error.code(), detail)
     } else {

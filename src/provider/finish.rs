@@ -10,7 +10,7 @@ use super::response::Granted;
 use super::said::{Call, Token};
 use super::subject::Numbers;
 use super::{
-    Attempt, Provider, Renewal, Source, VerifiedClaims, algorithm, id_token, probe, subject, token,
+    Attempt, Provider, Renewal, Source, VerifiedClaims, algorithm, id_token, subject, token,
     userinfo,
 };
 use crate::config::{self, Userinfo};
@@ -171,7 +171,7 @@ impl Provider {
             ) if self.config.userinfo == Userinfo::Optional => {
                 tracing::warn!(
                     provider.id = self.config.id,
-                    error = probe::chain(&error),
+                    error = crate::telemetry::chain(&error),
                     "the sign-in goes on without userinfo"
                 );
                 Ok(Told::Failed)

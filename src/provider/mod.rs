@@ -245,7 +245,7 @@ impl Provider {
                 .peek()
                 .map(|entry| entry.at)
                 .max(self.keys.peek().map(|entry| entry.at)),
-            last_error: last_error.map(|(at, error)| (at, probe::chain(&error))),
+            last_error: last_error.map(|(at, error)| (at, crate::telemetry::chain(&error))),
             certificate: self.http.certificates().first_to_end(),
         }
     }

@@ -48,20 +48,8 @@ impl Finding {
     }
 
     fn error(what: &'static str, error: &Error) -> Self {
-        Self::bad(what, chain(error), error.advice())
+        Self::bad(what, crate::telemetry::chain(error), error.advice())
     }
-}
-
-/// An error with all its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl Provider {

@@ -122,7 +122,7 @@ async fn refused_with(
 ) {
     match world(script, configure).await.sign_in().await {
         Ok(claims) => panic!("accepted, instead of {code}: {claims:?}"),
-        Err(error) => assert_eq!(error.code(), code, "{}", probe::chain(&error)),
+        Err(error) => assert_eq!(error.code(), code, "{}", crate::telemetry::chain(&error)),
     }
 }
 
@@ -137,7 +137,7 @@ async fn accepted_with(
 ) -> VerifiedClaims {
     match world(script, configure).await.sign_in().await {
         Ok(claims) => claims,
-        Err(error) => panic!("refused: {}", probe::chain(&error)),
+        Err(error) => panic!("refused: {}", crate::telemetry::chain(&error)),
     }
 }
 

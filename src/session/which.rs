@@ -3,6 +3,7 @@
 use super::Error;
 use crate::identity::Username;
 use crate::telemetry::audit::Event;
+use crate::telemetry::chain;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -105,11 +106,4 @@ impl Which {
             error,
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }

@@ -130,14 +130,7 @@ impl Problem {
     /// Keeps the chain of causes for the log.
     #[must_use]
     pub fn because(mut self, error: &dyn std::error::Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        self.detail = Some(text);
+        self.detail = Some(crate::telemetry::chain(error));
         self
     }
 

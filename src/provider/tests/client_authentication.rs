@@ -249,7 +249,7 @@ async fn a_wrong_secret_is_the_providers_refusal_and_shows_nothing() {
     .await;
     let error = world.sign_in().await.unwrap_err();
     assert_eq!(error.code(), "token_refused");
-    let shown = format!("{} {error:?}", probe::chain(&error));
+    let shown = format!("{} {error:?}", crate::telemetry::chain(&error));
     assert!(shown.contains("invalid_client"), "{shown}");
     assert!(!shown.contains("s3cret"), "{shown}");
 }

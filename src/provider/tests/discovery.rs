@@ -82,7 +82,7 @@ async fn after_a_mismatch_no_flow_is_begun() {
     .await;
     let error = world.provider().start(Ask::default()).await.unwrap_err();
     assert_eq!(error.blame(), Blame::Provider);
-    let shown = probe::chain(&error);
+    let shown = crate::telemetry::chain(&error);
     assert!(
         shown.contains("\"https://evil.example\"") && shown.contains(&world.fake.issuer()),
         "{shown}"

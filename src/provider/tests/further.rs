@@ -26,7 +26,7 @@ async fn lists(fetch: &[Fetch], pages: &[(&'static str, Value)]) -> World {
 #[track_caller]
 fn refuses(result: Result<VerifiedClaims, Error>, code: &str, remedy: &str) {
     let error = result.unwrap_err();
-    assert_eq!(error.code(), code, "{}", probe::chain(&error));
+    assert_eq!(error.code(), code, "{}", crate::telemetry::chain(&error));
     let found = error.remedy();
     assert!(found.contains(remedy), "{found}");
 }

@@ -197,5 +197,5 @@ async fn an_endpoint_that_is_missing_is_named() {
     let mut world = plain(octocat()).await;
     world.config.endpoints.userinfo = None;
     let error = world.sign_in().await.unwrap_err();
-    assert!(probe::chain(&error).contains("userinfo_endpoint"));
+    assert!(crate::telemetry::chain(&error).contains("userinfo_endpoint"));
 }

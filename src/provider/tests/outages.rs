@@ -23,7 +23,7 @@ async fn a_provider_that_is_down_is_asked_less_and_less() {
     // It is back, but nobody looks before the pause is over.
     let error = provider.start(Ask::default()).await.unwrap_err();
     assert_eq!(error.code(), "provider_unreachable");
-    assert!(probe::chain(&error).contains("the next try is in 1 s"));
+    assert!(crate::telemetry::chain(&error).contains("the next try is in 1 s"));
     world.advance(Duration::from_secs(1));
     sign_in(&provider, &world.fake).await.unwrap();
 }
@@ -65,7 +65,7 @@ async fn an_outage_between_start_and_finish_is_an_error_and_no_panic() {
     let error = provider.finish(start.attempt, &response).await.unwrap_err();
     assert_eq!(error.code(), "provider_unreachable");
     let code = &response.iter().find(|(n, _)| n == "code").unwrap().1;
-    assert!(!probe::chain(&error).contains(code.as_str()));
+    assert!(!crate::telemetry::chain(&error).contains(code.as_str()));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_certificate_by_an_unknown_authority_is_refused() {
     world.config.ca_file = None;
     let error = world.sign_in().await.unwrap_err();
     assert_eq!(error.code(), "provider_unreachable");
-    let shown = probe::chain(&error);
+    let shown = crate::telemetry::chain(&error);
     assert!(shown.contains("UnknownIssuer"), "{shown}");
 }
 
@@ -203,7 +203,7 @@ async fn a_ca_file_that_cannot_be_used_stops_the_start() {
             world.metrics.clone(),
         );
         let error = built.unwrap_err();
-        assert_eq!(error.code(), code, "{}", probe::chain(&error));
+        assert_eq!(error.code(), code, "{}", crate::telemetry::chain(&error));
         assert_eq!(error.blame(), Blame::Gateway);
     }
 }

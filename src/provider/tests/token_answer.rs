@@ -229,7 +229,7 @@ async fn the_words_of_an_error_are_kept_and_a_body_is_not() {
     ))
     .await;
     assert_eq!(error.code(), "answer_status");
-    assert!(!probe::chain(&error).contains("s3cret"));
+    assert!(!crate::telemetry::chain(&error).contains("s3cret"));
 }
 
 #[tokio::test]
